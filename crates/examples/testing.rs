@@ -75,7 +75,7 @@ mod tests {
 
     use oauth_clients::{
         Clock, OffsetDateTime,
-        emulator::{App, Browser, Consent, EmulatedEndpoint, Emulator, Fault, User},
+        emulator::{App, Consent, EmulatedEndpoint, Emulator, Fault, TestBrowser, User},
         github::GitHubOAuth2,
         tokens::{MemoryStore, TokenKey, TokenManager},
     };
@@ -86,7 +86,7 @@ mod tests {
     const ADDRESS: &str = "https://app.example";
 
     /// An emulator for this test alone, and a browser at the application.
-    async fn site() -> (Emulator, Browser) {
+    async fn site() -> (Emulator, TestBrowser) {
         let ada = User { name: "Ada <Lovelace>".into(), ..User::default() };
         let grace = User { id: "2".into(), name: "Grace Hopper".into(), ..User::default() };
         let emulator = Emulator::builder().user(ada).user(grace).start().await.unwrap();

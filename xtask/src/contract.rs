@@ -10,16 +10,16 @@ const GENERIC: &str = "oauth2";
 
 /// The facts that decide which rules apply.
 #[derive(Deserialize)]
-struct Facts {
+struct RuleFacts {
     refresh_url: Option<String>,
     #[serde(default)]
-    refresh_with: RefreshWith,
+    refresh_with: RefreshedBy,
     revoke_url: Option<String>,
     profile_url: Option<String>,
     token_auth: Option<String>,
     email_field: Option<String>,
     email_verified_field: Option<String>,
-    emulator: Manners,
+    emulator: RuleManners,
     #[serde(default)]
     contract: ContractExpectations,
 }
@@ -27,14 +27,14 @@ struct Facts {
 /// The token by which a provider refreshes.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum RefreshWith {
+enum RefreshedBy {
     #[default]
     RefreshToken,
     AccessToken,
 }
 
 #[derive(Deserialize)]
-struct Manners {
+struct RuleManners {
     #[serde(default)]
     email_scopes: Vec<String>,
     refresh_token: Option<String>,
@@ -55,7 +55,7 @@ struct ContractExpectations {
     confirmed_addresses_only: bool,
 }
 
-impl Facts {
+impl RuleFacts {
     fn of(name: &str) -> Result<Self> {
         let path = facts::folder().join(format!("{name}.toml"));
         toml::from_str(&workspace::read(&path)?).with_context(|| workspace::short(&path))
@@ -69,7 +69,7 @@ impl Facts {
 
 /// What the table of providers says about the e-mail address: what the contract tests hold the client to.
 pub(crate) fn email_verification(name: &str) -> Result<&'static str> {
-    let facts = Facts::of(name)?;
+    let facts = RuleFacts::of(name)?;
     Ok(match () {
         () if facts.email_field.is_none() && facts.emulator.email_scopes.is_empty() => "no e-mail",
         () if facts.tells_verified() || facts.contract.confirmed_addresses_only => "yes",
@@ -91,14 +91,14 @@ pub(crate) fn calls(crates: &[ProviderCrate]) -> Result<String> {
                  docs/adding-a-provider.md says"
             );
         }
-        let facts = Facts::of(name)?;
+        let facts = RuleFacts::of(name)?;
         calls +=
             &format!("contract! {{\n    {module} = {name:?}:\n    {}\n}}\n", rules(&facts).join(",\n    "));
     }
     Ok(calls)
 }
 
-fn rules(facts: &Facts) -> Vec<&'static str> {
+fn rules(facts: &RuleFacts) -> Vec<&'static str> {
     let mut rules = vec![
         "signs_in",
         "token_comes_back_from_storage_as_it_was",
@@ -125,8 +125,8 @@ fn rules(facts: &Facts) -> Vec<&'static str> {
     if refreshes {
         rules.push(match (manners.rotates, &facts.refresh_with) {
             // The new access token is what the next refresh takes.
-            (true, _) | (_, RefreshWith::AccessToken) => "refresh_rotates",
-            (false, RefreshWith::RefreshToken) => "refresh_keeps_the_refresh_token",
+            (true, _) | (_, RefreshedBy::AccessToken) => "refresh_rotates",
+            (false, RefreshedBy::RefreshToken) => "refresh_keeps_the_refresh_token",
         });
         rules.push("dead_refresh_token_means_to_sign_in_again");
     }

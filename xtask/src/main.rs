@@ -43,11 +43,11 @@ use clap::{Parser, Subcommand};
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: XtaskCommand,
 }
 
 #[derive(Subcommand)]
-enum Command {
+enum XtaskCommand {
     /// Start a site that signs in with every provider, at the emulator or at the real service
     ///
     /// Arguments and exit code are those of the program oauth-demo; `cargo xtask demo -- --help` lists them.
@@ -202,33 +202,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
+fn run(command: XtaskCommand) -> Result<ExitCode> {
     match command {
-        Command::Demo { arguments } => return program::run("oauth-demo", &arguments),
-        Command::VerifyProviders { arguments } => return program::run("oauth-verify-providers", &arguments),
+        XtaskCommand::Demo { arguments } => return program::run("oauth-demo", &arguments),
+        XtaskCommand::VerifyProviders { arguments } => {
+            return program::run("oauth-verify-providers", &arguments);
+        }
         // As they were typed, because a `--` among them is for Cargo to see.
-        Command::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
-        Command::Bench { quick, rows } => bench::run(quick, &rows)?,
-        Command::Budgets { update } => budgets::run(update)?,
-        Command::Ci => ci::run()?,
-        Command::Nightly { update_api } => nightly::run(update_api)?,
-        Command::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
-        Command::Mutants { sample, begin, packages } => mutants::run(sample, begin, &packages)?,
-        Command::New { name, display_name } => new::run(&name, display_name.as_deref())?,
-        Command::Guide => guide::run()?,
-        Command::Generate { check: false } => generate::write()?,
-        Command::Generate { check: true } => generate::check()?,
-        Command::Package => {
+        XtaskCommand::Test { .. } => test::run(&env::args().skip(2).collect::<Vec<_>>())?,
+        XtaskCommand::Bench { quick, rows } => bench::run(quick, &rows)?,
+        XtaskCommand::Budgets { update } => budgets::run(update)?,
+        XtaskCommand::Ci => ci::run()?,
+        XtaskCommand::Nightly { update_api } => nightly::run(update_api)?,
+        XtaskCommand::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
+        XtaskCommand::Mutants { sample, begin, packages } => mutants::run(sample, begin, &packages)?,
+        XtaskCommand::New { name, display_name } => new::run(&name, display_name.as_deref())?,
+        XtaskCommand::Guide => guide::run()?,
+        XtaskCommand::Generate { check: false } => generate::write()?,
+        XtaskCommand::Generate { check: true } => generate::check()?,
+        XtaskCommand::Package => {
             package::run()?;
             package::set_up()?;
         }
-        Command::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
-        Command::Sbom => supply_chain::sbom()?,
-        Command::Site { serve, port } => site::run(serve, port)?,
-        Command::Soak { scale: true, .. } => soak::scale()?,
-        Command::Soak { minutes, .. } => soak::run(minutes)?,
-        Command::Tidy => tidy::run()?,
-        Command::Wasm => wasm::run()?,
+        XtaskCommand::ReleaseCheck { offline, packages } => release_check::run(offline, &packages)?,
+        XtaskCommand::Sbom => supply_chain::sbom()?,
+        XtaskCommand::Site { serve, port } => site::run(serve, port)?,
+        XtaskCommand::Soak { scale: true, .. } => soak::scale()?,
+        XtaskCommand::Soak { minutes, .. } => soak::run(minutes)?,
+        XtaskCommand::Tidy => tidy::run()?,
+        XtaskCommand::Wasm => wasm::run()?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -25,7 +25,7 @@ const TIMEOUT: &str = "--timeout=300";
 const NIGHTLY_SAMPLE: usize = 20;
 
 /// A crate that is changed, and the tests that should notice. They are few enough to be built again for each change.
-struct Subject {
+struct MutatedCrate {
     package: &'static str,
     /// The package with the tests from outside, and its test target.
     tests: (&'static str, &'static str),
@@ -36,37 +36,42 @@ struct Subject {
 }
 
 /// The crates in which a fault costs most.
-const SUBJECTS: [Subject; 4] = [
-    Subject {
+const SUBJECTS: [MutatedCrate; 4] = [
+    MutatedCrate {
         package: "oauth-core",
         tests: ("oauth-mutants-core", "mutants"),
         left_out: &["**/backend/on_aws_lc_rs.rs", "**/backend/on_rust_crypto.rs"],
         skipped: None,
     },
-    Subject {
+    MutatedCrate {
         package: "oauth-openid",
         tests: ("oauth-mutants-openid", "mutants"),
         left_out: &["**/crypto/on_rust_crypto.rs", "**/jose.rs"],
         skipped: None,
     },
-    Subject {
+    MutatedCrate {
         package: "oauth-tokens",
         tests: ("oauth-tokens", "all"),
         // It is for tests.
         left_out: &["**/testkit/**"],
         skipped: Some("storms::"),
     },
-    Subject { package: "oauth-web", tests: ("oauth-mutants-web", "mutants"), left_out: &[], skipped: None },
+    MutatedCrate {
+        package: "oauth-web",
+        tests: ("oauth-mutants-web", "mutants"),
+        left_out: &[],
+        skipped: None,
+    },
 ];
 
 /// Which of a crate's changes are tried: each of so many, beginning with one of the first.
-struct Sample {
+struct ChangeSample {
     size: usize,
     begin: usize,
 }
 
 /// What became of the changes of one crate.
-struct Outcome {
+struct TriedChanges {
     package: &'static str,
     /// How many changes there are.
     all: usize,
@@ -86,7 +91,7 @@ pub(crate) fn run(size: usize, begin: usize, packages: &[String]) -> Result<()> 
     let mut outcomes = Vec::new();
     for subject in &SUBJECTS {
         if packages.is_empty() || packages.iter().any(|package| package == subject.package) {
-            outcomes.push(subject.try_changes(&tree, &Sample { size, begin })?);
+            outcomes.push(subject.try_changes(&tree, &ChangeSample { size, begin })?);
         }
     }
     println!("\n{}", table(&outcomes));
@@ -96,7 +101,7 @@ pub(crate) fn run(size: usize, begin: usize, packages: &[String]) -> Result<()> 
 /// Tries other changes each night. What no test notices is told, and fails nothing: not every change makes a fault.
 pub(crate) fn nightly(steps: &mut Steps) -> Result<()> {
     let today = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / (24 * 60 * 60);
-    let sample = Sample { size: NIGHTLY_SAMPLE, begin: usize::try_from(today)? };
+    let sample = ChangeSample { size: NIGHTLY_SAMPLE, begin: usize::try_from(today)? };
     let mut missed = Vec::new();
     for subject in &SUBJECTS {
         let name = format!(
@@ -114,8 +119,8 @@ pub(crate) fn nightly(steps: &mut Steps) -> Result<()> {
     Ok(())
 }
 
-impl Subject {
-    fn try_changes(&self, tree: &Path, sample: &Sample) -> Result<Outcome> {
+impl MutatedCrate {
+    fn try_changes(&self, tree: &Path, sample: &ChangeSample) -> Result<TriedChanges> {
         let list = workspace::output(self.mutants(tree)?.arg("--list"))?;
         let all = list.lines().count();
         ensure!(all > 0, "cargo-mutants has found nothing to change in {}", self.package);
@@ -144,7 +149,7 @@ impl Subject {
             let text = fs::read_to_string(output.join("mutants.out").join(name)).unwrap_or_default();
             text.lines().map(str::to_owned).collect()
         };
-        Ok(Outcome {
+        Ok(TriedChanges {
             package: self.package,
             all,
             caught: lines("caught.txt").len(),
@@ -188,10 +193,10 @@ fn built_for_changes(command: &mut Command) -> Result<&mut Command> {
 }
 
 /// The outcomes as a table, and below it what no test has noticed.
-fn table(outcomes: &[Outcome]) -> String {
+fn table(outcomes: &[TriedChanges]) -> String {
     let mut text = "| crate | changes | tried | caught | hung | missed | did not compile |\n".to_owned();
     text += "| --- | --- | --- | --- | --- | --- | --- |\n";
-    for Outcome { package, all, caught, hung, unviable, missed } in outcomes {
+    for TriedChanges { package, all, caught, hung, unviable, missed } in outcomes {
         let missed = missed.len();
         let tried = caught + hung + missed + unviable;
         text += &format!("| `{package}` | {all} | {tried} | {caught} | {hung} | {missed} | {unviable} |\n");
@@ -251,7 +256,7 @@ mod tests {
     #[test]
     fn every_subject_has_tests_from_outside() {
         let members = Metadata::members().unwrap();
-        for Subject { package, tests: (tests, _), .. } in &SUBJECTS {
+        for MutatedCrate { package, tests: (tests, _), .. } in &SUBJECTS {
             for name in [package, tests] {
                 assert!(members.iter().any(|member| member.name == *name), "there is no package {name}");
             }
@@ -260,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_table_counts_what_was_tried_and_names_what_was_missed() {
-        let outcome = Outcome {
+        let outcome = TriedChanges {
             package: "oauth-core",
             all: 900,
             caught: 7,

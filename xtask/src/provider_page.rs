@@ -11,7 +11,7 @@ use crate::{
 
 /// What a facts file says for people.
 #[derive(Deserialize)]
-struct Facts {
+struct PageFacts {
     collected: String,
     #[serde(default)]
     quirks: Vec<String>,
@@ -24,7 +24,8 @@ struct Facts {
 pub(crate) fn page(provider: &CompiledProvider, command: &str) -> Result<String> {
     let CompiledProvider { of, spec } = provider;
     let path = facts::folder().join(format!("{}.toml", of.name));
-    let facts: Facts = toml::from_str(&workspace::read(&path)?).with_context(|| workspace::short(&path))?;
+    let facts: PageFacts =
+        toml::from_str(&workspace::read(&path)?).with_context(|| workspace::short(&path))?;
     let body = readme::body(&workspace::read(&of.folder.join("src/lib.rs"))?);
     let name = &of.name;
     let mut page = format!(

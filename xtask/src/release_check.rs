@@ -28,9 +28,9 @@ pub(crate) fn run(offline: bool, names: &[String]) -> Result<()> {
             break;
         }
         match ask(&package.name) {
-            Answer::Silence(why) => not_asked = Some(why),
+            RegistryAnswer::Silence(why) => not_asked = Some(why),
             answer => {
-                let state = State::of(package, answer)?;
+                let state = Published::of(package, answer)?;
                 println!("{:<28} {state}", package.name);
                 problems.extend(state.problem().map(|what| format!("{}: {what}", package.name)));
                 states.insert(&*package.name, state);
@@ -42,7 +42,7 @@ pub(crate) fn run(offline: bool, names: &[String]) -> Result<()> {
     let steps: Vec<_> = order
         .iter()
         // A name that nobody was asked about counts as new: the plan then takes longer than the release will.
-        .map(|package| (*package, states.get(&*package.name).map_or(Action::New, State::action)))
+        .map(|package| (*package, states.get(&*package.name).map_or(Action::New, Published::action)))
         .filter(|(_, action)| *action != Action::Nothing)
         .collect();
     print_plan(&steps);
@@ -146,7 +146,7 @@ fn of_readme(package: &Package) -> Result<Vec<String>> {
 
 /// What the registry says about a name.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer {
+enum RegistryAnswer {
     NoSuchPackage,
     Package {
         version: String,
@@ -158,12 +158,12 @@ enum Answer {
 }
 
 /// Asks through Cargo, and so the registry that Cargo is configured for.
-fn ask(name: &str) -> Answer {
+fn ask(name: &str) -> RegistryAnswer {
     // Without the option, Cargo shows the package of this workspace.
     let asked = cargo().args(["info", "--quiet", "--color=never", "--registry=crates-io", name]).output();
     match asked {
-        Err(error) => Answer::Silence(format!("cannot start cargo: {error}")),
-        Ok(output) => Answer::read(
+        Err(error) => RegistryAnswer::Silence(format!("cannot start cargo: {error}")),
+        Ok(output) => RegistryAnswer::read(
             output.status.success(),
             &String::from_utf8_lossy(&output.stdout),
             &String::from_utf8_lossy(&output.stderr),
@@ -171,7 +171,7 @@ fn ask(name: &str) -> Answer {
     }
 }
 
-impl Answer {
+impl RegistryAnswer {
     fn read(succeeded: bool, said: &str, complained: &str) -> Self {
         if !succeeded && complained.contains("could not find") {
             return Self::NoSuchPackage;
@@ -199,18 +199,18 @@ impl Answer {
 
 /// What the registry has of a package.
 #[derive(Debug, PartialEq, Eq)]
-enum State {
+enum Published {
     Free,
     Ours { there: Version, here: Version },
     SomebodyElses { version: String, repository: Option<String>, license: Option<String> },
 }
 
-impl State {
-    fn of(package: &Package, answer: Answer) -> Result<Self> {
+impl Published {
+    fn of(package: &Package, answer: RegistryAnswer) -> Result<Self> {
         Ok(match answer {
-            Answer::NoSuchPackage => Self::Free,
-            Answer::Silence(why) => bail!("{}: {why}", package.name),
-            Answer::Package { version, repository, license } => {
+            RegistryAnswer::NoSuchPackage => Self::Free,
+            RegistryAnswer::Silence(why) => bail!("{}: {why}", package.name),
+            RegistryAnswer::Package { version, repository, license } => {
                 let ours = package.repository.as_deref().map(normalized);
                 match ours.is_some() && repository.as_deref().map(normalized) == ours {
                     true => Self::Ours {
@@ -242,7 +242,7 @@ impl State {
     }
 }
 
-impl fmt::Display for State {
+impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Free => write!(f, "free"),
@@ -428,22 +428,27 @@ mod tests {
     #[test]
     fn an_answer_is_read_from_what_cargo_prints() {
         let said = "oauth-x #login\nSomething\nversion: 0.1.4\nlicense: LGPL-3.0-or-later\nrepository: https://github.com/a/b\n";
-        let version = |said: &str| match Answer::read(true, said, "") {
-            Answer::Package { version, .. } => version,
+        let version = |said: &str| match RegistryAnswer::read(true, said, "") {
+            RegistryAnswer::Package { version, .. } => version,
             other => panic!("{other:?}"),
         };
-        let Answer::Package { repository, license, .. } = Answer::read(true, said, "") else { panic!() };
+        let RegistryAnswer::Package { repository, license, .. } = RegistryAnswer::read(true, said, "") else {
+            panic!()
+        };
         assert_eq!(repository.as_deref(), Some("https://github.com/a/b"));
         assert_eq!(license.as_deref(), Some("LGPL-3.0-or-later"));
         assert_eq!(version(said), "0.1.4");
         assert_eq!(version("version: 0.1.4 (latest 0.2.0)\n"), "0.2.0");
         assert_eq!(version("version: 0.1.4 (from somewhere)\n"), "0.1.4");
         let missing = "error: could not find `oauth-x` in registry `…`";
-        assert_eq!(Answer::read(false, "", missing), Answer::NoSuchPackage);
+        assert_eq!(RegistryAnswer::read(false, "", missing), RegistryAnswer::NoSuchPackage);
         for silence in ["error: failed to query replaced source\n\nCaused by: no network", ""] {
-            assert!(matches!(Answer::read(false, "", silence), Answer::Silence(_)));
+            assert!(matches!(RegistryAnswer::read(false, "", silence), RegistryAnswer::Silence(_)));
         }
-        assert!(matches!(Answer::read(true, "nothing that is known", ""), Answer::Silence(_)));
+        assert!(matches!(
+            RegistryAnswer::read(true, "nothing that is known", ""),
+            RegistryAnswer::Silence(_)
+        ));
     }
 
     #[test]
@@ -451,8 +456,11 @@ mod tests {
         let package = package("a", json!({ "version": "0.2.0" }));
         let state = |version: &str, repository: Option<&str>| {
             let repository = repository.map(str::to_owned);
-            State::of(&package, Answer::Package { version: version.to_owned(), repository, license: None })
-                .unwrap()
+            Published::of(
+                &package,
+                RegistryAnswer::Package { version: version.to_owned(), repository, license: None },
+            )
+            .unwrap()
         };
         for ours in [
             "https://github.com/example/project",
@@ -473,7 +481,7 @@ mod tests {
         assert_eq!(state("0.2.0", ours).action(), Action::Nothing);
         assert!(state("0.2.0", ours).problem().is_none());
         assert!(state("0.10.0", ours).problem().unwrap().contains("0.10.0 already"));
-        assert_eq!(State::of(&package, Answer::NoSuchPackage).unwrap().action(), Action::New);
+        assert_eq!(Published::of(&package, RegistryAnswer::NoSuchPackage).unwrap().action(), Action::New);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     site::{
-        markdown::{Page, escaped, html_name},
-        navigation::Navigation,
+        markdown::{GuidePage, escaped, html_name},
+        navigation::SiteNavigation,
     },
     workspace::{self, Metadata},
 };
@@ -55,7 +55,7 @@ fn build() -> Result<Built> {
     let root = workspace::root();
     let docs = root.join("docs");
     let pages = read(&docs)?;
-    let navigation = Navigation::parse(&workspace::read(&docs.join("SUMMARY.md"))?)?;
+    let navigation = SiteNavigation::parse(&workspace::read(&docs.join("SUMMARY.md"))?)?;
 
     let mut problems = navigation.problems(pages.keys().map(String::as_str));
     let mut external = BTreeSet::new();
@@ -95,13 +95,14 @@ fn build() -> Result<Built> {
 }
 
 /// The pages by their paths in `docs/`, such as `providers/github.md`.
-fn read(docs: &Path) -> Result<BTreeMap<String, Page>> {
+fn read(docs: &Path) -> Result<BTreeMap<String, GuidePage>> {
     let mut pages = BTreeMap::new();
     for folder in ["", "providers"] {
         for path in workspace::entries(&docs.join(folder))? {
             let name = path.strip_prefix(docs)?.to_string_lossy().replace('\\', "/");
             if path.is_file() && name.ends_with(".md") && name != "SUMMARY.md" {
-                let page = Page::parse(&workspace::read(&path)?).with_context(|| format!("docs/{name}"))?;
+                let page =
+                    GuidePage::parse(&workspace::read(&path)?).with_context(|| format!("docs/{name}"))?;
                 pages.insert(name, page);
             }
         }
@@ -127,7 +128,7 @@ struct Links<'a> {
     root: &'a Path,
     /// The page that has the links.
     name: &'a str,
-    pages: &'a BTreeMap<String, Page>,
+    pages: &'a BTreeMap<String, GuidePage>,
 }
 
 impl Links<'_> {
@@ -170,7 +171,7 @@ impl Links<'_> {
         }
         if let (Some(anchor), true) = (anchor, file.ends_with(".md")) {
             let text = fs::read_to_string(&full).map_err(|error| format!("{file}: {error}"))?;
-            let page = Page::parse(&text).map_err(|error| format!("{file}: {error}"))?;
+            let page = GuidePage::parse(&text).map_err(|error| format!("{file}: {error}"))?;
             if !page.has_anchor(anchor) {
                 return Err(format!("{target} leads to a heading that {file} lacks"));
             }
@@ -202,7 +203,7 @@ fn up(name: &str) -> String {
 }
 
 /// A whole page.
-fn document(name: &str, title: &str, body: &str, navigation: &Navigation) -> String {
+fn document(name: &str, title: &str, body: &str, navigation: &SiteNavigation) -> String {
     let top = up(name);
     let title = match name {
         "index.md" => escaped(title),
@@ -254,13 +255,13 @@ fn document(name: &str, title: &str, body: &str, navigation: &Navigation) -> Str
     )
 }
 
-fn not_found(navigation: &Navigation) -> String {
+fn not_found(navigation: &SiteNavigation) -> String {
     let body = "<h1>Page not found</h1>\n<p>The list of all pages is beside or below this text.</p>";
     document("404.md", "Page not found", body, navigation)
 }
 
 /// The text of all sections. It is a script, because a page that was opened as a file may not fetch anything.
-fn search_index(pages: &BTreeMap<String, Page>) -> Result<String> {
+fn search_index(pages: &BTreeMap<String, GuidePage>) -> Result<String> {
     let mut sections = Vec::new();
     for (name, page) in pages {
         for section in &page.sections {
@@ -277,9 +278,9 @@ fn search_index(pages: &BTreeMap<String, Page>) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn pages() -> BTreeMap<String, Page> {
+    fn pages() -> BTreeMap<String, GuidePage> {
         [("a.md", "# A\n\n## One two\n"), ("providers/x.md", "# X\n")]
-            .map(|(name, text)| (name.to_owned(), Page::parse(text).unwrap()))
+            .map(|(name, text)| (name.to_owned(), GuidePage::parse(text).unwrap()))
             .into()
     }
 
@@ -318,7 +319,7 @@ mod tests {
 
     #[test]
     fn every_page_has_a_skip_link_a_main_part_and_the_navigation() {
-        let navigation = Navigation::parse("# Part\n\n- [A](a.md)\n- [X <b>](providers.md)\n").unwrap();
+        let navigation = SiteNavigation::parse("# Part\n\n- [A](a.md)\n- [X <b>](providers.md)\n").unwrap();
         let made = document("providers/x.md", "X", "<h1>X</h1>", &navigation);
         for expected in [
             "<html lang=\"en\">",

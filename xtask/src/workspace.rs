@@ -128,12 +128,12 @@ pub(crate) struct Package {
     metadata: Option<PackageMetadata>,
     pub(crate) dependencies: Vec<Dependency>,
     pub(crate) features: BTreeMap<String, Vec<String>>,
-    targets: Vec<Target>,
+    targets: Vec<CargoTarget>,
 }
 
 /// A library, a program, a test.
 #[derive(Deserialize)]
-struct Target {
+struct CargoTarget {
     kind: Vec<String>,
 }
 

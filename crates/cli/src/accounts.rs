@@ -13,8 +13,8 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    exchange::Exchange,
-    exit::{Failure, Outcome},
+    exchange::KeptExchange,
+    exit::{CommandResult, Failure},
 };
 
 /// The accounts of a person on this machine.
@@ -58,7 +58,7 @@ pub(crate) struct Account {
     pub(crate) is_client: bool,
     /// What is exchanged for the token (RFC 8693), each time that one is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) exchange: Option<Exchange>,
+    pub(crate) exchange: Option<KeptExchange>,
     /// What to type to sign in again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) again: Option<String>,
@@ -144,7 +144,7 @@ impl Account {
 
 impl Accounts {
     /// The accounts that a folder holds; none if there is no list yet.
-    pub(crate) fn read(folder: &Path) -> Outcome<Self> {
+    pub(crate) fn read(folder: &Path) -> CommandResult<Self> {
         let path = folder.join(FILE);
         let mut accounts: Self = match fs::read(&path) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
@@ -162,7 +162,7 @@ impl Accounts {
     }
 
     /// Writes the list: beside the old one, then in its place.
-    fn write(&self) -> Outcome {
+    fn write(&self) -> CommandResult {
         let path = self.folder.join(FILE);
         let failed = |error: io::Error| Failure::Other(format!("cannot write {}: {error}", path.display()));
         fs::create_dir_all(&self.folder).map_err(failed)?;
@@ -174,7 +174,10 @@ impl Accounts {
     }
 
     /// Changes the list. Two programs that do so wait for one another.
-    pub(crate) fn change<T>(folder: &Path, change: impl FnOnce(&mut Self) -> Outcome<T>) -> Outcome<T> {
+    pub(crate) fn change<T>(
+        folder: &Path,
+        change: impl FnOnce(&mut Self) -> CommandResult<T>,
+    ) -> CommandResult<T> {
         fs::create_dir_all(folder)
             .map_err(|error| Failure::Other(format!("cannot make {}: {error}", folder.display())))?;
         let path = folder.join(format!("{FILE}.lock"));
@@ -202,7 +205,7 @@ impl Accounts {
     }
 
     /// The account of a name, or the one in use.
-    pub(crate) fn get(&self, name: Option<&str>) -> Outcome<&Account> {
+    pub(crate) fn get(&self, name: Option<&str>) -> CommandResult<&Account> {
         let Some(name) = name.or(self.current()) else {
             return Err(match self.accounts.is_empty() {
                 true => {
@@ -242,7 +245,7 @@ impl Accounts {
         }
     }
 
-    pub(crate) fn use_account(&mut self, name: &str) -> Outcome {
+    pub(crate) fn use_account(&mut self, name: &str) -> CommandResult {
         let name = self.get(Some(name))?.name.clone();
         self.current = Some(name);
         Ok(())

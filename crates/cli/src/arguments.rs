@@ -48,7 +48,7 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Signs in with a provider, an issuer or an MCP server.
-    Login(Login),
+    Login(LoginArguments),
     /// Prints a live access token, refreshed if it must be.
     Token(Token),
     /// Says who is signed in.
@@ -70,7 +70,7 @@ pub(crate) enum Command {
     /// Runs a program with an access token in a variable.
     Exec(Exec),
     /// Exchanges one token for another (RFC 8693), and prints it without keeping it.
-    Exchange(Exchange),
+    Exchange(ExchangeArguments),
     /// Answers git, kubectl or docker.
     #[command(subcommand)]
     Credential(Credential),
@@ -87,7 +87,7 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Login {
+pub(crate) struct LoginArguments {
     /// A table of the configuration, a provider such as github, or an issuer or MCP server such as https://login.example.
     pub(crate) target: String,
     #[command(flatten)]
@@ -97,7 +97,7 @@ pub(crate) struct Login {
     pub(crate) account: Option<String>,
     /// How to sign in.
     #[arg(long, value_enum, default_value_t)]
-    pub(crate) method: Method,
+    pub(crate) method: LoginMethod,
     /// The port of the loopback redirect; by default, any.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) port: Option<u16>,
@@ -139,7 +139,7 @@ pub(crate) struct Client {
 
 /// A way to sign in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Method {
+pub(crate) enum LoginMethod {
     /// The browser if there is one, else pasting.
     #[default]
     Auto,
@@ -180,7 +180,7 @@ pub(crate) struct ExchangeRequest {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Exchange {
+pub(crate) struct ExchangeArguments {
     /// A table of the configuration, a provider, or an issuer such as https://login.example.
     pub(crate) target: String,
     #[command(flatten)]
@@ -274,12 +274,12 @@ pub(crate) struct Verify {
     pub(crate) nonce: Option<String>,
     /// What kind of token it must be.
     #[arg(long = "type", value_enum, default_value_t)]
-    pub(crate) kind: Kind,
+    pub(crate) kind: JwtKind,
 }
 
 /// A kind of JWT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Kind {
+pub(crate) enum JwtKind {
     /// An ID token (OpenID Connect Core section 2).
     #[default]
     Id,

@@ -22,11 +22,11 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// One client that can sign in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Profile {
+pub(crate) struct ClientProfile {
     /// What the `Registry` reads.
     pub(crate) settings: Map<String, Value>,
     /// The redirect URI that is registered, where it is not any loopback one.
@@ -37,7 +37,7 @@ pub(crate) struct Profile {
 const REDIRECT_URI: &str = "redirect_uri";
 const SECRET_COMMAND: &str = "client_secret_cmd";
 
-impl Profile {
+impl ClientProfile {
     /// A text among the settings.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.settings.get(name)?.as_str()
@@ -58,7 +58,7 @@ impl Profile {
     }
 
     /// The settings with the secret in place of the command that prints it.
-    pub(crate) fn resolved(&self) -> Outcome<Map<String, Value>> {
+    pub(crate) fn resolved(&self) -> CommandResult<Map<String, Value>> {
         let mut settings = self.settings.clone();
         if let Some(Value::String(command)) = settings.remove(SECRET_COMMAND) {
             settings.insert("client_secret".to_owned(), output_of(&command)?.into());
@@ -68,7 +68,7 @@ impl Profile {
 }
 
 /// Where the configuration is, by the rules of the system, unless the caller says so.
-pub(crate) fn path(chosen: Option<&Path>) -> Outcome<PathBuf> {
+pub(crate) fn path(chosen: Option<&Path>) -> CommandResult<PathBuf> {
     if let Some(chosen) = chosen {
         return Ok(chosen.to_owned());
     }
@@ -82,7 +82,7 @@ pub(crate) fn path(chosen: Option<&Path>) -> Outcome<PathBuf> {
 }
 
 /// The folder of accounts and tokens, by the rules of the system, unless the caller says so.
-pub(crate) fn data_folder(chosen: Option<&Path>) -> Outcome<PathBuf> {
+pub(crate) fn data_folder(chosen: Option<&Path>) -> CommandResult<PathBuf> {
     if let Some(chosen) = chosen {
         return Ok(chosen.to_owned());
     }
@@ -95,7 +95,7 @@ pub(crate) fn data_folder(chosen: Option<&Path>) -> Outcome<PathBuf> {
     Ok(base.join("oauth-clients"))
 }
 
-fn home() -> Outcome<PathBuf> {
+fn home() -> CommandResult<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute()).ok_or_else(no_home)
 }
 
@@ -107,7 +107,7 @@ fn no_home() -> Failure {
 }
 
 /// The tables of the configuration. A file that nobody has made holds none; one that was asked for must be there.
-pub(crate) fn read(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Profile>> {
+pub(crate) fn read(chosen: Option<&Path>) -> CommandResult<BTreeMap<String, ClientProfile>> {
     let path = match path(chosen) {
         Ok(path) => path,
         // Everything can be said on the command line.
@@ -125,7 +125,9 @@ pub(crate) fn read(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Profile>> 
 }
 
 /// The tables of the configuration, of which those that cannot be read say why.
-pub(crate) fn read_each(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Result<Profile, String>>> {
+pub(crate) fn read_each(
+    chosen: Option<&Path>,
+) -> CommandResult<BTreeMap<String, Result<ClientProfile, String>>> {
     let Ok(path) = path(chosen) else { return Ok(BTreeMap::new()) };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
@@ -141,7 +143,7 @@ pub(crate) fn read_each(chosen: Option<&Path>) -> Outcome<BTreeMap<String, Resul
 }
 
 /// Reads the tables. The errors quote no value, which may be a secret in the wrong place.
-pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Profile>, String> {
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, ClientProfile>, String> {
     values(text)?.into_iter().map(|(name, table)| Ok((name.clone(), profile(&name, table)?))).collect()
 }
 
@@ -152,7 +154,7 @@ fn values(text: &str) -> Result<BTreeMap<String, toml::Value>, String> {
     })
 }
 
-fn profile(name: &str, table: toml::Value) -> Result<Profile, String> {
+fn profile(name: &str, table: toml::Value) -> Result<ClientProfile, String> {
     let wrong = |problem: &str| format!("[{}] {problem}", name.escape_debug());
     let settings = serde_json::to_value(table).map_err(|_| wrong("cannot be read"))?;
     let Value::Object(mut settings) = settings else {
@@ -171,11 +173,11 @@ fn profile(name: &str, table: toml::Value) -> Result<Profile, String> {
     if settings.get(SECRET_COMMAND).is_some_and(|command| !command.is_string()) {
         return Err(wrong("has a client_secret_cmd that is not a text"));
     }
-    Ok(Profile { settings, redirect_uri })
+    Ok(ClientProfile { settings, redirect_uri })
 }
 
 /// What a command prints, such as that of a password manager. It is run without a shell.
-fn output_of(command: &str) -> Outcome<String> {
+fn output_of(command: &str) -> CommandResult<String> {
     let mut words = command.split_whitespace();
     let program = words.next().ok_or_else(|| {
         Failure::Usage(format!("{SECRET_COMMAND} is empty; it is a command such as pass show client"))

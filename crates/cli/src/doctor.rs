@@ -14,6 +14,6 @@ mod tests;
 
 pub(crate) use checks::{check, check_authorization_server};
 pub(crate) use client::build;
-pub(crate) use facts::Facts;
+pub(crate) use facts::TargetFacts;
 pub(crate) use finding::{Finding, Level};
 pub(crate) use stored::{accounts_at, machine};

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     arguments::ExchangeRequest,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
 };
 
 /// What an account's token is exchanged for, as it is kept.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Exchange {
+pub(crate) struct KeptExchange {
     pub(crate) subject: Subject,
     pub(crate) subject_type: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -34,9 +34,9 @@ pub(crate) enum Subject {
     Input,
 }
 
-impl Exchange {
+impl KeptExchange {
     /// What the command line asks for.
-    pub(crate) fn of_arguments(request: &ExchangeRequest) -> Outcome<Self> {
+    pub(crate) fn of_arguments(request: &ExchangeRequest) -> CommandResult<Self> {
         let subject = match (&request.subject_account, request.subject_token_file.as_deref()) {
             (Some(account), _) => Subject::Account(account.clone()),
             (None, Some("-")) => Subject::Input,
@@ -59,7 +59,7 @@ impl Exchange {
 }
 
 /// The URI of a type, of which the standard's are known by their last word.
-fn token_type(text: &str) -> Outcome<String> {
+fn token_type(text: &str) -> CommandResult<String> {
     match text {
         "access_token" | "refresh_token" | "id_token" | "jwt" | "saml1" | "saml2" | "id-jag" => {
             Ok(format!("urn:ietf:params:oauth:token-type:{text}"))

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use oauth_clients::{Error, ErrorClass};
 use oauth_tokens::TokenError;
 
-use crate::signal::Signal;
+use crate::signal::ExitSignal;
 
 /// A command that did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +27,10 @@ pub(crate) enum Failure {
     OutputClosed,
     /// Ctrl-C, or another signal that ends programs.
     #[error("interrupted")]
-    Interrupted(Signal),
+    Interrupted(ExitSignal),
 }
 
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type CommandResult<T = ()> = Result<T, Failure>;
 
 impl Failure {
     /// The exit code, as the documentation has it.

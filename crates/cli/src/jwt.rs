@@ -8,7 +8,7 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// More is not read.
 const MOST: u64 = 1024 * 1024;
@@ -21,7 +21,7 @@ pub(crate) struct Parts {
 }
 
 /// Reads a token from a file, or from standard input for `-`.
-pub(crate) fn read(file: &str) -> Outcome<String> {
+pub(crate) fn read(file: &str) -> CommandResult<String> {
     let mut text = String::new();
     let read = match file {
         "-" => io::stdin().lock().take(MOST).read_to_string(&mut text),
@@ -46,10 +46,10 @@ pub(crate) fn read(file: &str) -> Outcome<String> {
 }
 
 /// Takes a JWT in compact form apart.
-pub(crate) fn parts(token: &str) -> Outcome<Parts> {
+pub(crate) fn parts(token: &str) -> CommandResult<Parts> {
     let wrong = |problem: &str| Failure::Other(format!("this is not a JWT: {problem}"));
     let pieces: Vec<&str> = token.split('.').collect();
-    let json = |piece: &str, name: &str| -> Outcome<Value> {
+    let json = |piece: &str, name: &str| -> CommandResult<Value> {
         let bytes = URL_SAFE_NO_PAD
             .decode(piece.trim_end_matches('='))
             .map_err(|_| wrong(&format!("its {name} is not base64url")))?;

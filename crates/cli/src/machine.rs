@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::{
     arguments::Common,
-    config::Profile,
-    exit::{Failure, Outcome},
+    config::ClientProfile,
+    exit::{CommandResult, Failure},
     metadata::{self, Asked},
     provider,
     urls::is_loopback,
@@ -14,7 +14,7 @@ use crate::{
 
 /// The client by which a token is asked for without a user. All that it needs is a token endpoint, so that servers will do that have no
 /// page to sign in at, and publish the metadata of RFC 8414 or of OpenID Connect.
-pub(crate) async fn client(name: &str, profile: &Profile, common: &Common) -> Outcome<OAuth2> {
+pub(crate) async fn client(name: &str, profile: &ClientProfile, common: &Common) -> CommandResult<OAuth2> {
     let mut profile = profile.clone();
     match profile.text("provider") {
         Some("openid") if !profile.settings.contains_key("discovery_url") => {
@@ -35,7 +35,11 @@ pub(crate) async fn client(name: &str, profile: &Profile, common: &Common) -> Ou
     Ok(provider.oauth2().ready().await?)
 }
 
-async fn document(issuer: &str, profile: &Profile, common: &Common) -> Outcome<Map<String, Value>> {
+async fn document(
+    issuer: &str,
+    profile: &ClientProfile,
+    common: &Common,
+) -> CommandResult<Map<String, Value>> {
     let may_be_http = common.dangerously_allow_plain_http
         || profile.settings.get("dangerously_allow_plain_http") == Some(&Value::Bool(true));
     if !issuer.starts_with("https://") && !is_loopback(issuer) && !may_be_http {
@@ -69,7 +73,11 @@ async fn document(issuer: &str, profile: &Profile, common: &Common) -> Outcome<M
 }
 
 /// The settings of a client that has the endpoints of a document.
-fn of_document(issuer: &str, document: &Map<String, Value>, settings: &mut Map<String, Value>) -> Outcome {
+fn of_document(
+    issuer: &str,
+    document: &Map<String, Value>,
+    settings: &mut Map<String, Value>,
+) -> CommandResult {
     let text = |name: &str| document.get(name).and_then(Value::as_str);
     let Some(token_endpoint) = text("token_endpoint") else {
         return Err(Failure::Other(format!("the metadata of {issuer} name no token_endpoint")));

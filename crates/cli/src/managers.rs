@@ -7,7 +7,7 @@ use std::{
 
 use oauth_tokens::TokenManager;
 
-use crate::exit::Outcome;
+use crate::exit::CommandResult;
 
 /// The managers of this run: what they have begun is carried to its end, also after Ctrl-C.
 static OPEN: Mutex<Vec<TokenManager>> = Mutex::new(Vec::new());
@@ -19,7 +19,7 @@ pub(crate) fn watched(manager: TokenManager) -> TokenManager {
 }
 
 /// Waits until everything is saved, in all managers.
-pub(crate) async fn finish_all() -> Outcome {
+pub(crate) async fn finish_all() -> CommandResult {
     for manager in open() {
         if let Some(error) = manager.close().await.into_iter().next() {
             return Err(error.into());

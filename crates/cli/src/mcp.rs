@@ -12,18 +12,18 @@ use serde_json::json;
 use crate::{
     arguments::Common,
     config,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     managers, provider, store,
 };
 
 /// What finds out who lets clients into a server. The user has named the server, which may be on this machine.
-pub(crate) fn authorizer(common: &Common) -> Outcome<Authorizer> {
+pub(crate) fn authorizer(common: &Common) -> CommandResult<Authorizer> {
     let http = provider::http_client(common)?;
     Ok(Authorizer::new("oauth-clients").with_http_client(http).reaching_any_address())
 }
 
 /// The URL of a server; plain http at other machines only where the user says so.
-pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
+pub(crate) fn server_url(url: &str, common: &Common) -> CommandResult<ServerUrl> {
     let wrong = |error: oauth_mcp::McpError| Failure::Usage(error.to_string());
     let server = ServerUrl::dangerously_over_plain_http(url).map_err(wrong)?;
     match ServerUrl::parse(url) {
@@ -39,7 +39,7 @@ pub(crate) fn server_url(url: &str, common: &Common) -> Outcome<ServerUrl> {
 pub(crate) async fn discover(
     server: &ServerUrl,
     common: &Common,
-) -> Outcome<(Greeting, Result<Target, oauth_mcp::McpError>)> {
+) -> CommandResult<(Greeting, Result<Target, oauth_mcp::McpError>)> {
     let message = json!({
         "jsonrpc": "2.0", "id": 1, "method": "initialize",
         "params": {
@@ -83,7 +83,7 @@ pub(crate) async fn access(
     account: &str,
     authorizer: Authorizer,
     common: &Common,
-) -> Outcome<Access> {
+) -> CommandResult<Access> {
     let local = store::open(common).await?;
     access_in(&local, server, account, authorizer, common)
 }
@@ -95,7 +95,7 @@ pub(crate) fn access_in(
     account: &str,
     authorizer: Authorizer,
     common: &Common,
-) -> Outcome<Access> {
+) -> CommandResult<Access> {
     let server = server_url(server, common)?;
     let folder = registrations(common)?;
     let authorizer = authorizer.with_records(FileRecords::new(folder, local.sealer().clone()));
@@ -105,12 +105,12 @@ pub(crate) fn access_in(
 }
 
 /// Where the clients are that were registered.
-pub(crate) fn registrations(common: &Common) -> Outcome<PathBuf> {
+pub(crate) fn registrations(common: &Common) -> CommandResult<PathBuf> {
     Ok(config::data_folder(common.home.as_deref())?.join("registrations"))
 }
 
 /// Forgets the clients that were registered.
-pub(crate) fn forget_registrations(common: &Common) -> Outcome {
+pub(crate) fn forget_registrations(common: &Common) -> CommandResult {
     let folder = registrations(common)?;
     match fs::remove_dir_all(&folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

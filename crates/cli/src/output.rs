@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::exit::{Failure, Outcome};
+use crate::exit::{CommandResult, Failure};
 
 /// How a command speaks.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +48,7 @@ impl Output {
     }
 
     /// Prints a result: as JSON, or as the text for people.
-    pub(crate) fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> Outcome {
+    pub(crate) fn result(self, value: &impl Serialize, text: impl FnOnce() -> String) -> CommandResult {
         match self.json {
             true => print_line(&to_json(value)?),
             false => print_line(&text()),
@@ -108,12 +108,12 @@ fn colored(has_colors: bool, code: &str, text: &str) -> String {
     }
 }
 
-pub(crate) fn to_json(value: &impl Serialize) -> Outcome<String> {
+pub(crate) fn to_json(value: &impl Serialize) -> CommandResult<String> {
     serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))
 }
 
 /// Prints a line to standard output, and says so if that was closed.
-pub(crate) fn print_line(text: &str) -> Outcome {
+pub(crate) fn print_line(text: &str) -> CommandResult {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
     out.flush()?;

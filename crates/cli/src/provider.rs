@@ -13,16 +13,16 @@ use serde_json::{Map, Value};
 
 use crate::{
     arguments::{Client, Common},
-    config::{self, Profile},
-    exit::{Failure, Outcome, in_words_of_this_tool},
+    config::{self, ClientProfile},
+    exit::{CommandResult, Failure, in_words_of_this_tool},
 };
 
 /// What somebody named on the command line.
 #[derive(Debug)]
-pub(crate) struct Target {
+pub(crate) struct NamedClient {
     /// Its name as an account, unless another is given.
     pub(crate) name: String,
-    pub(crate) profile: Profile,
+    pub(crate) profile: ClientProfile,
 }
 
 /// Whether a target is a URL and not a name.
@@ -31,37 +31,37 @@ pub(crate) fn is_url(target: &str) -> bool {
 }
 
 /// Finds out what a target is: a table of the configuration, a provider by its name, or an issuer.
-pub(crate) fn target(target: &str, client: &Client, common: &Common) -> Outcome<Target> {
+pub(crate) fn target(target: &str, client: &Client, common: &Common) -> CommandResult<NamedClient> {
     let tables = config::read(common.config.as_deref())?;
     let mut found = find(target, &tables)?;
     apply(client, &mut found.profile.settings)?;
     Ok(found)
 }
 
-fn find(target: &str, tables: &BTreeMap<String, Profile>) -> Outcome<Target> {
+fn find(target: &str, tables: &BTreeMap<String, ClientProfile>) -> CommandResult<NamedClient> {
     if let Some(profile) = tables.get(target) {
-        return Ok(Target { name: target.to_owned(), profile: profile.clone() });
+        return Ok(NamedClient { name: target.to_owned(), profile: profile.clone() });
     }
     if is_url(target) {
         // A table may say more of it than its URL does.
-        let same = |profile: &&Profile| profile.text("issuer") == Some(target);
+        let same = |profile: &&ClientProfile| profile.text("issuer") == Some(target);
         let profile = tables.values().find(same).cloned().unwrap_or_else(|| {
             let mut settings = Map::new();
             settings.insert("provider".to_owned(), "openid".into());
             settings.insert("issuer".to_owned(), target.into());
-            Profile { settings, redirect_uri: None }
+            ClientProfile { settings, redirect_uri: None }
         });
         let host = target.split_once("://").map_or(target, |(_, rest)| rest);
         let name = host.split(['/', '?', '#']).next().unwrap_or(host).to_owned();
-        return Ok(Target { name, profile });
+        return Ok(NamedClient { name, profile });
     }
     let mut settings = Map::new();
     settings.insert("provider".to_owned(), target.into());
-    Ok(Target { name: target.to_owned(), profile: Profile { settings, redirect_uri: None } })
+    Ok(NamedClient { name: target.to_owned(), profile: ClientProfile { settings, redirect_uri: None } })
 }
 
 /// Adds what the command line says of the client.
-fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
+fn apply(client: &Client, settings: &mut Map<String, Value>) -> CommandResult {
     let mut set = |name: &str, value: Value| {
         settings.insert(name.to_owned(), value);
     };
@@ -115,7 +115,11 @@ fn apply(client: &Client, settings: &mut Map<String, Value>) -> Outcome {
 }
 
 /// Makes the client.
-pub(crate) async fn build(name: &str, profile: &Profile, common: &Common) -> Outcome<Arc<dyn Provider>> {
+pub(crate) async fn build(
+    name: &str,
+    profile: &ClientProfile,
+    common: &Common,
+) -> CommandResult<Arc<dyn Provider>> {
     let mut settings = profile.resolved()?;
     if !settings.contains_key("client_id") {
         return Err(Failure::Usage(format!(
@@ -141,14 +145,14 @@ pub(crate) async fn build(name: &str, profile: &Profile, common: &Common) -> Out
 }
 
 /// The HTTP client of every request.
-pub(crate) fn http_client(common: &Common) -> Outcome<Arc<dyn HttpClient>> {
+pub(crate) fn http_client(common: &Common) -> CommandResult<Arc<dyn HttpClient>> {
     match &common.ca_file {
         None => Ok(oauth_clients::default_http_client()?),
         Some(file) => trusting(file),
     }
 }
 
-fn trusting(file: &Path) -> Outcome<Arc<dyn HttpClient>> {
+fn trusting(file: &Path) -> CommandResult<Arc<dyn HttpClient>> {
     let wrong = |problem: String| Failure::Usage(format!("--ca-file {}: {problem}", file.display()));
     let pem = fs::read(file).map_err(|error| wrong(error.to_string()))?;
     let authorities = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>();

@@ -5,7 +5,7 @@ use std::{process::ExitCode, time::Duration};
 use crate::{
     arguments::{Arguments, Command, Common, Credential},
     commands,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     managers,
     output::Output,
     signals,
@@ -39,7 +39,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn interruptible(common: &Common, output: Output, command: Command) -> Outcome<ExitCode> {
+async fn interruptible(common: &Common, output: Output, command: Command) -> CommandResult<ExitCode> {
     let mut signals = signals::watch(output)?;
     tokio::select! {
         signal = signals.first() => {
@@ -51,7 +51,7 @@ async fn interruptible(common: &Common, output: Output, command: Command) -> Out
     }
 }
 
-async fn dispatch(common: &Common, output: Output, command: Command) -> Outcome<ExitCode> {
+async fn dispatch(common: &Common, output: Output, command: Command) -> CommandResult<ExitCode> {
     match command {
         Command::Login(login) => commands::login::run(&login, common, output).await?,
         Command::Token(token) => commands::token::run(&token, common, output).await?,

@@ -2,7 +2,7 @@
 
 /// A signal that ends the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Signal {
+pub(crate) enum ExitSignal {
     /// Ctrl-C.
     Interrupt,
     /// The terminal was closed.
@@ -13,7 +13,7 @@ pub(crate) enum Signal {
     Terminate,
 }
 
-impl Signal {
+impl ExitSignal {
     /// The exit code by which shells know it.
     pub(crate) fn exit_code(self) -> u8 {
         128 + match self {

@@ -12,11 +12,11 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use crate::{exit::Failure, output::Output, signal::Signal};
+use crate::{exit::Failure, output::Output, signal::ExitSignal};
 
 /// The signals that come from now on.
-pub(crate) struct Signals {
-    first: oneshot::Receiver<Signal>,
+pub(crate) struct ExitSignals {
+    first: oneshot::Receiver<ExitSignal>,
     is_heard: Arc<AtomicBool>,
 }
 
@@ -25,10 +25,10 @@ const NOTICED_WITHIN: Duration = Duration::from_millis(300);
 
 /// Watches for signals in a task of its own: a command that reads standard input, or waits for the program that prints a secret, holds
 /// its thread, and would hear of no signal. Such a command has nothing half done, so the program ends at once.
-pub(crate) fn watch(output: Output) -> io::Result<Signals> {
+pub(crate) fn watch(output: Output) -> io::Result<ExitSignals> {
     let (send, first) = oneshot::channel();
     let is_heard = Arc::new(AtomicBool::new(false));
-    let mut next = Next::new()?;
+    let mut next = NextSignal::new()?;
     let heard = Arc::clone(&is_heard);
     tokio::spawn(async move {
         let signal = next.signal().await;
@@ -41,12 +41,12 @@ pub(crate) fn watch(output: Output) -> io::Result<Signals> {
         output.failure(&Failure::Interrupted(signal));
         exit(signal.exit_code().into());
     });
-    Ok(Signals { first, is_heard })
+    Ok(ExitSignals { first, is_heard })
 }
 
-impl Signals {
+impl ExitSignals {
     /// Waits for the first signal.
-    pub(crate) async fn first(&mut self) -> Signal {
+    pub(crate) async fn first(&mut self) -> ExitSignal {
         match (&mut self.first).await {
             Ok(signal) => {
                 self.is_heard.store(true, Ordering::SeqCst);
@@ -58,14 +58,14 @@ impl Signals {
 }
 
 #[cfg(unix)]
-struct Next {
+struct NextSignal {
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
 }
 
 #[cfg(unix)]
-impl Next {
+impl NextSignal {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
 
@@ -76,28 +76,28 @@ impl Next {
         })
     }
 
-    async fn signal(&mut self) -> Signal {
+    async fn signal(&mut self) -> ExitSignal {
         tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.hang_up.recv() => Signal::HangUp,
-            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.interrupt.recv() => ExitSignal::Interrupt,
+            _ = self.hang_up.recv() => ExitSignal::HangUp,
+            _ = self.terminate.recv() => ExitSignal::Terminate,
         }
     }
 }
 
 #[cfg(not(unix))]
-struct Next;
+struct NextSignal;
 
 #[cfg(not(unix))]
-impl Next {
+impl NextSignal {
     #[expect(clippy::unnecessary_wraps, reason = "it can fail on Unix")]
     fn new() -> io::Result<Self> {
         Ok(Self)
     }
 
-    async fn signal(&mut self) -> Signal {
+    async fn signal(&mut self) -> ExitSignal {
         match tokio::signal::ctrl_c().await {
-            Ok(()) => Signal::Interrupt,
+            Ok(()) => ExitSignal::Interrupt,
             Err(_) => std::future::pending().await,
         }
     }

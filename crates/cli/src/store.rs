@@ -5,11 +5,11 @@ use oauth_native::{KeyStoreError, LocalTokens, LocalTokensError};
 use crate::{
     arguments::Common,
     config,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
 };
 
 /// Opens the files, and the key that encrypts them.
-pub(crate) async fn open(common: &Common) -> Outcome<LocalTokens> {
+pub(crate) async fn open(common: &Common) -> CommandResult<LocalTokens> {
     let builder = LocalTokens::builder("oauth-clients")
         .directory(config::data_folder(common.home.as_deref())?.join("tokens"));
     let builder = if common.allow_key_file { builder.allow_key_file() } else { builder };

@@ -18,9 +18,9 @@ use oauth_tokens::{ClientCredentials, ExchangeRequests, TokenExchangeSource, Tok
 use crate::{
     accounts::{Account, Accounts},
     arguments::Common,
-    config::{self, Profile},
-    exchange::{Exchange, Subject},
-    exit::{Failure, Outcome},
+    config::{self, ClientProfile},
+    exchange::{KeptExchange, Subject},
+    exit::{CommandResult, Failure},
     machine, managers, mcp, provider, store,
 };
 
@@ -36,7 +36,7 @@ pub(crate) struct AccountTokens {
 }
 
 /// The tokens of one account.
-pub(crate) async fn of(account: &Account, common: &Common) -> Outcome<AccountTokens> {
+pub(crate) async fn of(account: &Account, common: &Common) -> CommandResult<AccountTokens> {
     of_at_depth(account, 0, common).await
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn of_at_depth<'a>(
     account: &'a Account,
     depth: usize,
     common: &'a Common,
-) -> Pin<Box<dyn Future<Output = Outcome<AccountTokens>> + 'a>> {
+) -> Pin<Box<dyn Future<Output = CommandResult<AccountTokens>> + 'a>> {
     Box::pin(async move {
         if depth > MOST_EXCHANGES {
             let name = &account.name;
@@ -57,7 +57,7 @@ pub(crate) fn of_at_depth<'a>(
             let key = key.ok_or_else(|| Failure::SignInAgain(format!("nobody is signed in at {server}")))?;
             return Ok(AccountTokens { manager: access.tokens().clone(), key, provider: None });
         }
-        let profile = Profile { settings: account.settings.clone(), redirect_uri: None };
+        let profile = ClientProfile { settings: account.settings.clone(), redirect_uri: None };
         let (builder, provider) = match (account.is_client, &account.exchange) {
             (false, _) => {
                 let provider = provider::build(&account.name, &profile, common).await?;
@@ -83,18 +83,18 @@ pub(crate) fn of_at_depth<'a>(
 
 /// The requests by which the tokens of an account are exchanged, for a source of tokens.
 pub(crate) async fn requests(
-    exchange: &Exchange,
+    exchange: &KeptExchange,
     scopes: &[String],
     depth: usize,
     common: &Common,
-) -> Outcome<Requests> {
+) -> CommandResult<Requests> {
     let subject = match &exchange.subject {
-        Subject::File(file) => SubjectTokens::File(file.clone()),
-        Subject::Input => SubjectTokens::Text(read_input()?),
+        Subject::File(file) => TokenToExchange::File(file.clone()),
+        Subject::Input => TokenToExchange::Text(read_input()?),
         Subject::Account(name) => {
             let accounts = Accounts::read(&config::data_folder(common.home.as_deref())?)?;
             let account = accounts.get(Some(name))?;
-            SubjectTokens::Account(Box::new(of_at_depth(account, depth + 1, common).await?))
+            TokenToExchange::Account(Box::new(of_at_depth(account, depth + 1, common).await?))
         }
     };
     Ok(Requests { exchange: exchange.clone(), scopes: scopes.to_vec(), subject })
@@ -102,12 +102,12 @@ pub(crate) async fn requests(
 
 /// Makes the request for each token that is exchanged.
 pub(crate) struct Requests {
-    exchange: Exchange,
+    exchange: KeptExchange,
     scopes: Vec<String>,
-    subject: SubjectTokens,
+    subject: TokenToExchange,
 }
 
-enum SubjectTokens {
+enum TokenToExchange {
     Account(Box<AccountTokens>),
     File(PathBuf),
     Text(String),
@@ -118,9 +118,9 @@ impl Requests {
     pub(crate) async fn next(&self) -> Result<TokenExchange, SecretSourceError> {
         let subject_type = TokenType::from(&*self.exchange.subject_type);
         let subject = match &self.subject {
-            SubjectTokens::Text(text) => text.clone(),
-            SubjectTokens::File(file) => read_file(file)?,
-            SubjectTokens::Account(tokens) => {
+            TokenToExchange::Text(text) => text.clone(),
+            TokenToExchange::File(file) => read_file(file)?,
+            TokenToExchange::Account(tokens) => {
                 let token = tokens.manager.get_token(&tokens.key).await?;
                 match subject_type {
                     TokenType::IdToken => token.id_token().ok_or("the account has no ID token")?.to_owned(),
@@ -162,14 +162,14 @@ fn read_file(file: &Path) -> Result<String, SecretSourceError> {
     Ok(text.trim().to_owned())
 }
 
-fn read_input() -> Outcome<String> {
+fn read_input() -> CommandResult<String> {
     let mut text = String::new();
     std::io::stdin().lock().take(MOST).read_to_string(&mut text)?;
     Ok(text.trim().to_owned())
 }
 
 /// Waits until everything is saved.
-pub(crate) async fn finish(manager: &TokenManager) -> Outcome {
+pub(crate) async fn finish(manager: &TokenManager) -> CommandResult {
     let first = manager.close().await.into_iter().next();
     // An account that it was exchanged from has a manager of its own.
     let all = managers::finish_all().await;

@@ -15,7 +15,7 @@ use oauth_demo::{
 /// each. Those whose credentials are in the environment (GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET for github) sign in at the real service.
 #[derive(Parser)]
 #[command(name = "cargo xtask demo")]
-struct Arguments {
+struct DemoArguments {
     /// Signs in with this provider alone, at its real service, and prints in the terminal who it was.
     provider: Option<String>,
 
@@ -43,7 +43,7 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = DemoArguments::parse();
     let outcome = match &arguments.provider {
         None if arguments.headless => emulated::sign_in_everywhere().await,
         None => match emulated::sign_in_everywhere().await {
@@ -61,7 +61,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run_site(arguments: &Arguments) -> Result<(), String> {
+async fn run_site(arguments: &DemoArguments) -> Result<(), String> {
     let real = settings::all(arguments.config.as_deref())?;
     let options = Options { port: arguments.port, real, ..Options::default() };
     let site = site::start(options).await.map_err(|error| error.to_string())?;

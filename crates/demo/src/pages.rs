@@ -9,7 +9,7 @@ use crate::{
     color,
     explain::Explanation,
     faults::{CHOICES, Choice},
-    session::{Notice, Person, Session},
+    session::{BrowserSession, Person, SessionNotice},
 };
 
 /// The site's own mark, also its icon.
@@ -40,7 +40,11 @@ pub(crate) fn style(buttons: &[Button]) -> String {
 }
 
 /// The page with a button for every provider.
-pub(crate) fn home(session: &Session, buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
+pub(crate) fn home(
+    session: &BrowserSession,
+    buttons: &[Button],
+    faults: &[(String, &'static Choice)],
+) -> Markup {
     let content = html! {
         h1 { "Sign in with …" }
         p.lead {
@@ -133,7 +137,7 @@ fn initial(title: &str) -> String {
 }
 
 /// The page of somebody who signed in.
-pub(crate) fn me(session: &Session, person: &Person, title: &str) -> Markup {
+pub(crate) fn me(session: &BrowserSession, person: &Person, title: &str) -> Markup {
     let name = person.identity.name.as_deref().unwrap_or(&person.identity.subject);
     let content = html! {
         h1 { "You are signed in as " (name) }
@@ -314,7 +318,7 @@ fn other(value: &serde_json::Value) -> String {
     }
 }
 
-fn action(session: &Session, name: &str, label: &str, class: &str) -> Markup {
+fn action(session: &BrowserSession, name: &str, label: &str, class: &str) -> Markup {
     html! {
         form method="post" action=(format!("/me/{name}")) {
             (csrf(session))
@@ -323,7 +327,7 @@ fn action(session: &Session, name: &str, label: &str, class: &str) -> Markup {
     }
 }
 
-fn active(session: &Session, buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
+fn active(session: &BrowserSession, buttons: &[Button], faults: &[(String, &'static Choice)]) -> Markup {
     let title = |name: &str| {
         buttons
             .iter()
@@ -350,11 +354,11 @@ fn active(session: &Session, buttons: &[Button], faults: &[(String, &'static Cho
     }
 }
 
-fn shown(notice: &Notice) -> Markup {
+fn shown(notice: &SessionNotice) -> Markup {
     html! {
         @match notice {
-            Notice::Done(text) => div.card.note role="status" { p { (text) } },
-            Notice::Failed(explanation) => section.card.note.bad role="alert" {
+            SessionNotice::Done(text) => div.card.note role="status" { p { (text) } },
+            SessionNotice::Failed(explanation) => section.card.note.bad role="alert" {
                 h2 { (explanation.title) }
                 (explained(explanation))
             },
@@ -378,7 +382,7 @@ fn explained(explanation: &Explanation) -> Markup {
     }
 }
 
-fn csrf(session: &Session) -> Markup {
+fn csrf(session: &BrowserSession) -> Markup {
     html! { input type="hidden" name="csrf" value=(session.csrf); }
 }
 

@@ -17,18 +17,18 @@ const MOST: usize = 1000;
 /// All sessions.
 pub(crate) struct Sessions {
     cookie_name: String,
-    by_id: Mutex<HashMap<String, Session>>,
+    by_id: Mutex<HashMap<String, BrowserSession>>,
 }
 
 /// One browser.
 #[derive(Clone)]
-pub(crate) struct Session {
+pub(crate) struct BrowserSession {
     pub(crate) id: String,
     /// What each form carries, to show that it is this site's.
     pub(crate) csrf: String,
     pub(crate) person: Option<Person>,
     /// What came of the button that was pressed last; shown once.
-    pub(crate) notice: Option<Notice>,
+    pub(crate) notice: Option<SessionNotice>,
     made: Instant,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Person {
 }
 
 #[derive(Clone)]
-pub(crate) enum Notice {
+pub(crate) enum SessionNotice {
     Done(String),
     Failed(Explanation),
 }
@@ -55,13 +55,13 @@ impl Sessions {
     }
 
     /// The session of a request.
-    pub(crate) fn find(&self, headers: &HeaderMap) -> Option<Session> {
+    pub(crate) fn find(&self, headers: &HeaderMap) -> Option<BrowserSession> {
         let id = self.id(headers)?;
         self.lock().get(id).cloned()
     }
 
     /// The session of a request, or a new one with the cookie to set.
-    pub(crate) fn find_or_begin(&self, headers: &HeaderMap) -> Result<(Session, Option<HeaderValue>)> {
+    pub(crate) fn find_or_begin(&self, headers: &HeaderMap) -> Result<(BrowserSession, Option<HeaderValue>)> {
         match self.find(headers) {
             Some(session) => Ok((session, None)),
             None => self.begin(None),
@@ -74,7 +74,7 @@ impl Sessions {
         &self,
         headers: &HeaderMap,
         person: Option<Person>,
-    ) -> Result<(Session, Option<HeaderValue>)> {
+    ) -> Result<(BrowserSession, Option<HeaderValue>)> {
         if let Some(id) = self.id(headers) {
             self.lock().remove(id);
         }
@@ -82,14 +82,14 @@ impl Sessions {
     }
 
     /// Changes a session, unless it has ended meanwhile.
-    pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
+    pub(crate) fn change(&self, id: &str, change: impl FnOnce(&mut BrowserSession)) {
         if let Some(session) = self.lock().get_mut(id) {
             change(session);
         }
     }
 
-    fn begin(&self, person: Option<Person>) -> Result<(Session, Option<HeaderValue>)> {
-        let session = Session {
+    fn begin(&self, person: Option<Person>) -> Result<(BrowserSession, Option<HeaderValue>)> {
+        let session = BrowserSession {
             id: random_token()?,
             csrf: random_token()?,
             person,
@@ -112,12 +112,12 @@ impl Sessions {
         cookies.find(|(name, _)| *name == self.cookie_name).map(|(_, id)| id)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, BrowserSession>> {
         self.by_id.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Session {
+impl BrowserSession {
     /// Whether a form with this field was made for this session.
     pub(crate) fn made_form(&self, csrf: Option<&str>) -> bool {
         csrf.is_some_and(|csrf| same_secret(csrf, &self.csrf))

@@ -22,7 +22,7 @@ use crate::{
     faults::Faults,
     names,
     pages::{self, Button},
-    session::{Notice, Person, Session, Sessions},
+    session::{BrowserSession, Person, SessionNotice, Sessions},
 };
 
 /// What the site starts with.
@@ -261,8 +261,8 @@ async fn act(
         _ => return site.failed(StatusCode::NOT_FOUND, &Explanation::of_unknown_page()),
     };
     let notice = match outcome {
-        Ok(text) => Notice::Done(text),
-        Err(error) => Notice::Failed(Explanation::of_error(&error, &site.title(provider.name()))),
+        Ok(text) => SessionNotice::Done(text),
+        Err(error) => SessionNotice::Failed(Explanation::of_error(&error, &site.title(provider.name()))),
     };
     site.sessions.change(&session.id, |session| {
         session.person = Some(person);
@@ -288,7 +288,7 @@ async fn switch_fault(
         return site.failed(StatusCode::NOT_FOUND, &Explanation::of_unknown_page());
     }
     let text = format!("The fault is switched {switch} at {}.", site.title(provider));
-    site.sessions.change(&session.id, |session| session.notice = Some(Notice::Done(text)));
+    site.sessions.change(&session.id, |session| session.notice = Some(SessionNotice::Done(text)));
     Redirect::to("/").into_response()
 }
 
@@ -324,7 +324,7 @@ impl SiteState {
     }
 
     /// The session that a form was made for; none for a form that was not made here.
-    fn session_of_form(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Option<Session> {
+    fn session_of_form(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Option<BrowserSession> {
         let csrf = form.get("csrf").map(String::as_str);
         self.sessions.find(headers).filter(|session| session.made_form(csrf))
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use oauth_clients::{
     Provider, SealingKey,
-    emulator::{Browser, Consent},
+    emulator::{Consent, TestBrowser},
 };
 use oauth_examples::Providers;
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ async fn serve(router: Router, listener: TcpListener) {
 
 /// Signs in, looks who it is, links a second provider, signs out, and signs in to the same account with the second one.
 async fn five_things(providers: &Providers, address: &str) {
-    let mut browser: Browser = providers.emulator().browser().unwrap();
+    let mut browser: TestBrowser = providers.emulator().browser().unwrap();
     let page = browser.get(&format!("{address}/")).await.unwrap();
     assert!(page.text.contains("Sign in with GitHub"), "{page:?}");
 
@@ -102,7 +102,7 @@ async fn nobody_shares_a_planted_session(providers: &Providers, address: &str) {
     assert_eq!(logouts(providers), before);
 }
 
-fn session_of(browser: &Browser) -> String {
+fn session_of(browser: &TestBrowser) -> String {
     format!("id={}", browser.cookie("id").unwrap())
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, jwk::Jwk};
 
-use crate::{crypto, keys::KeyError};
+use crate::{crypto, keys::KeyFailure};
 
 /// A team's key at Apple, as its developer gets it: what the applications of the emulator sign their client secrets with.
 ///
@@ -23,9 +23,9 @@ pub struct AppleKey {
 }
 
 impl AppleKey {
-    pub(crate) fn make() -> Result<Self, KeyError> {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyError::Make)?;
-        let document = pair.to_pkcs8v1().map_err(|_| KeyError::Make)?;
+    pub(crate) fn make() -> Result<Self, KeyFailure> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| KeyFailure::Make)?;
+        let document = pair.to_pkcs8v1().map_err(|_| KeyFailure::Make)?;
         let private = EncodingKey::from_ec_der(document.as_ref());
         Ok(Self {
             team_id: "EMULATOR01".to_owned(),

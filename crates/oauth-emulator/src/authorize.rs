@@ -8,14 +8,14 @@ use serde_json::Map;
 use crate::{
     authorization_request::{check, trusted_client},
     backend::Backend,
-    callback::{Target, add_context, go_back, send_back, wants_id_token},
+    callback::{AnswerTarget, add_context, go_back, send_back, wants_id_token},
     clock::now,
     crypto, dialects,
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::EmulatedProvider,
     fault::Fault,
-    id_token::{self, Subject},
+    id_token::{self, IdTokenSubject},
     page,
     reply::ServerReply,
     request::{RecordedRequest, session_cookie},
@@ -49,7 +49,7 @@ pub(crate) fn show(exchange: &Exchange<'_>) -> ServerReply {
             ];
             answer.extend(params.get("state").map(|state| ("state".to_owned(), state.to_owned())));
             let target =
-                Target { app: &app, params, captures: &exchange.captures, redirect_uri: &redirect_uri };
+                AnswerTarget { app: &app, params, captures: &exchange.captures, redirect_uri: &redirect_uri };
             return send_back(exchange.backend, exchange.provider, StatusCode::FOUND, &target, &answer);
         }
     };
@@ -215,7 +215,7 @@ fn allow(
     let mut answer = vec![("code".to_owned(), code.clone())];
     answer.extend(brings);
     if wants_id_token(&grant.request.params) {
-        let subject = Subject {
+        let subject = IdTokenSubject {
             dialect,
             grant: &grant,
             access_token: None,

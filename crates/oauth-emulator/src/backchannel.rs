@@ -10,9 +10,9 @@ use crate::{
     crypto, details,
     exchange::Exchange,
     facts::AcceptedAuth,
-    flows::{Answer, Backchannel},
-    grants::{GrantRequest, Granted},
-    jws::Jws,
+    flows::{Backchannel, DeviceAnswer},
+    grants::{AuthenticatedRequest, Granted},
+    jws::ReceivedJwt,
     proof,
     refusal::{ProtocolError, Reason},
     reply::ServerReply,
@@ -21,7 +21,7 @@ use crate::{
     state::Issued,
     terms::TokenTerms,
     user::User,
-    wire::RequestFormat,
+    wire::ParamFormat,
 };
 
 pub(crate) const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
@@ -50,7 +50,7 @@ pub(crate) fn ask(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 fn accept(exchange: &Exchange<'_>) -> Result<Value, ProtocolError> {
-    let form = exchange.params(RequestFormat::Form)?;
+    let form = exchange.params(ParamFormat::Form)?;
     let app = authenticate(exchange, &form, &AcceptedAuth::from(exchange.provider.token_auth()))?;
     let params = match form.get("request") {
         Some(object) => {
@@ -107,7 +107,7 @@ fn accept(exchange: &Exchange<'_>) -> Result<Value, ProtocolError> {
         expires_at: now().saturating_add_unsigned(lifetime),
         interval: i64::try_from(interval).unwrap_or(i64::MAX),
         last_poll: None,
-        answer: Answer::Pending,
+        answer: DeviceAnswer::Pending,
     });
     Ok(reply)
 }
@@ -143,7 +143,7 @@ fn hinted(exchange: &Exchange<'_>, params: &Pairs) -> Result<User, ProtocolError
             called(&hint.user.clone())
         }
         (None, None, Some(token)) => {
-            let jws = Jws::parse(token).map_err(|_| unknown())?;
+            let jws = ReceivedJwt::parse(token).map_err(|_| unknown())?;
             if jws.time("exp").is_some_and(|exp| exp <= now()) {
                 return Err(
                     Reason::Other("expired_login_hint_token").because("the login_hint_token has expired")
@@ -159,7 +159,10 @@ fn hinted(exchange: &Exchange<'_>, params: &Pairs) -> Result<User, ProtocolError
 }
 
 /// A poll at the token endpoint (section 10.1).
-pub(crate) fn redeem(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Granted, ProtocolError> {
+pub(crate) fn redeem(
+    exchange: &Exchange<'_>,
+    request: &AuthenticatedRequest<'_>,
+) -> Result<Granted, ProtocolError> {
     let id =
         request.form.get("auth_req_id").ok_or_else(|| Reason::Request.because("auth_req_id is missing"))?;
     let terms = proof::bind(exchange, request.app, request.possession)?;
@@ -179,16 +182,16 @@ pub(crate) fn redeem(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Res
             return Err(Reason::Other("expired_token").because("the auth_req_id has expired"));
         }
         match asked.answer {
-            Answer::Pending if too_soon => {
+            DeviceAnswer::Pending if too_soon => {
                 asked.interval += SLOWER;
                 return Err(Reason::Other("slow_down").because("this poll came too soon"));
             }
-            Answer::Pending => {
+            DeviceAnswer::Pending => {
                 return Err(Reason::Other("authorization_pending").because("the user has not answered yet"));
             }
-            Answer::Denied => return Err(Reason::Other("access_denied").because("the user refused")),
-            Answer::Done => return Err(Reason::Code.because("the auth_req_id was used before")),
-            Answer::Allowed(_) => {}
+            DeviceAnswer::Denied => return Err(Reason::Other("access_denied").because("the user refused")),
+            DeviceAnswer::Done => return Err(Reason::Code.because("the auth_req_id was used before")),
+            DeviceAnswer::Allowed(_) => {}
         }
     }
     Ok(Granted { issued: take(exchange, id, terms)?, members: Map::new() })
@@ -204,8 +207,8 @@ pub(crate) fn take(
     let (grant_id, scopes) = {
         let mut state = exchange.backend.state();
         let asked = state.flows.backchannel(id).ok_or_else(gone)?;
-        let Answer::Allowed(grant_id) = asked.answer else { return Err(gone()) };
-        asked.answer = Answer::Done;
+        let DeviceAnswer::Allowed(grant_id) = asked.answer else { return Err(gone()) };
+        asked.answer = DeviceAnswer::Done;
         (grant_id, asked.scopes.clone())
     };
     let grant = exchange.backend.state().grant_of(grant_id).cloned().ok_or_else(gone)?;

@@ -123,12 +123,12 @@ impl Emulator {
         let cookie = page.headers().get(header::SET_COOKIE).and_then(|cookie| cookie.to_str().ok());
         let cookie = cookie.and_then(|cookie| cookie.split(';').next()).unwrap_or_default().to_owned();
         let page = match step(&page) {
-            Step::Arrived(arrival) => {
+            Destination::Arrived(arrival) => {
                 // Errors in the request itself go back to the application at once (RFC 6749 section 4.1.2.1).
                 return Ok(arrival);
             }
-            Step::Page { text, .. } if attribute(&text, "<form", "action").is_some() => text,
-            Step::Page { status, text } => {
+            Destination::Page { text, .. } if attribute(&text, "<form", "action").is_some() => text,
+            Destination::Page { status, text } => {
                 return Err(BrowseError::Refused { status, text: text_of(&text) });
             }
         };
@@ -149,8 +149,8 @@ impl Emulator {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let reply = http.send(request(post, form.into())?).await?;
         match step(&reply) {
-            Step::Arrived(arrival) => Ok(arrival),
-            Step::Page { status, text } => Err(BrowseError::Refused { status, text: text_of(&text) }),
+            Destination::Arrived(arrival) => Ok(arrival),
+            Destination::Page { status, text } => Err(BrowseError::Refused { status, text: text_of(&text) }),
         }
     }
 }
@@ -175,8 +175,8 @@ impl Emulator {
         };
         let page = http.send(request(Request::get(url), Bytes::new())?).await?;
         let (status, page) = match step(&page) {
-            Step::Page { status, text } => (status, text),
-            Step::Arrived(_) => return Err(BrowseError::Refused { status: 302, text: String::new() }),
+            Destination::Page { status, text } => (status, text),
+            Destination::Arrived(_) => return Err(BrowseError::Refused { status: 302, text: String::new() }),
         };
         let hidden = |name: &str| attribute(&page, &format!("name=\"{name}\""), "value").unwrap_or_default();
         if attribute(&page, "<form", "action").as_deref() != Some(DEVICE_PATH) {
@@ -207,7 +207,7 @@ impl Emulator {
 }
 
 /// Where a reply leads.
-enum Step {
+enum Destination {
     Arrived(Arrival),
     Page { status: u16, text: String },
 }
@@ -217,17 +217,17 @@ fn request(request: http::request::Builder, body: Bytes) -> Result<Request<Bytes
     built.map_err(|error| BrowseError::Http(HttpError::new(HttpErrorKind::InvalidRequest).caused_by(error)))
 }
 
-fn step(reply: &Response<Bytes>) -> Step {
+fn step(reply: &Response<Bytes>) -> Destination {
     if let Some(url) = location(reply) {
-        return Step::Arrived(Arrival::Get(url));
+        return Destination::Arrived(Arrival::Get(url));
     }
     let status = reply.status().as_u16();
     let text = String::from_utf8_lossy(reply.body()).into_owned();
     // The form of the consent page goes to the emulator; that which goes elsewhere goes to the application.
     match attribute(&text, "<form", "action").filter(|action| action != CONSENT_PATH && action != DEVICE_PATH)
     {
-        Some(url) => Step::Arrived(Arrival::Post { url, form: hidden_fields(&text) }),
-        None => Step::Page { status, text },
+        Some(url) => Destination::Arrived(Arrival::Post { url, form: hidden_fields(&text) }),
+        None => Destination::Page { status, text },
     }
 }
 

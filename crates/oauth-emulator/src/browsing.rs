@@ -29,9 +29,9 @@ use crate::{
 /// As many as Chromium follows.
 const MOST_REDIRECTS: usize = 20;
 
-type BoxError = Box<dyn StdError + Send + Sync>;
-type Reply = Pin<Box<dyn Future<Output = Result<Response<Bytes>, BoxError>> + Send>>;
-type App = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
+type ServiceError = Box<dyn StdError + Send + Sync>;
+type Reply = Pin<Box<dyn Future<Output = Result<Response<Bytes>, ServiceError>> + Send>>;
+type InProcessSite = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 
 /// A browser for tests of an application that signs users in: it follows redirects, keeps cookies, and has a user in front of it who
 /// answers the consent pages of the emulated providers. It runs no scripts and loads no images.
@@ -41,19 +41,19 @@ type App = Arc<dyn Fn(Request<Bytes>) -> Reply + Send + Sync>;
 ///
 /// Cookies go where a browser sends them: by host, path, `Secure` and `SameSite`. So a session cookie that is `Strict` is missing when the
 /// browser comes back from a provider, as it would be in production.
-pub struct Browser {
+pub struct TestBrowser {
     emulator: Emulator,
     http: Arc<dyn HttpClient>,
-    app: Option<(Origin, App)>,
-    cookies: Vec<Stored>,
+    app: Option<(Origin, InProcessSite)>,
+    cookies: Vec<StoredCookie>,
     consent: Consent,
     shown: Option<Url>,
 }
 
-/// What a [`Browser`] shows after the last redirect.
+/// What a [`TestBrowser`] shows after the last redirect.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Page {
+pub struct BrowserPage {
     /// The page's address.
     pub url: String,
     /// Its status.
@@ -70,8 +70,8 @@ impl Emulator {
     /// # Errors
     ///
     /// [`BrowseError::NoClient`] when no HTTP client can be made.
-    pub fn browser(&self) -> Result<Browser, BrowseError> {
-        Ok(Browser {
+    pub fn browser(&self) -> Result<TestBrowser, BrowseError> {
+        Ok(TestBrowser {
             emulator: self.clone(),
             http: default_http_client()?,
             app: None,
@@ -82,7 +82,7 @@ impl Emulator {
     }
 }
 
-impl Browser {
+impl TestBrowser {
     /// Sends requests for this origin, such as `https://app.example`, to a service in the process and not over the network. An axum
     /// `Router` is such a service; so is whatever implements `tower::Service` for `http` requests.
     ///
@@ -92,14 +92,14 @@ impl Browser {
     pub fn in_process<S, B>(mut self, origin: &str, service: S) -> Result<Self, BrowseError>
     where
         S: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
-        S::Error: Into<BoxError>,
+        S::Error: Into<ServiceError>,
         S::Future: Send,
         B: Body + Send + 'static,
         B::Data: Send,
-        B::Error: Into<BoxError>,
+        B::Error: Into<ServiceError>,
     {
         let url = parse(origin)?;
-        let app: App = Arc::new(move |request: Request<Bytes>| {
+        let app: InProcessSite = Arc::new(move |request: Request<Bytes>| {
             let mut service = service.clone();
             Box::pin(async move {
                 poll_fn(|context| service.poll_ready(context)).await.map_err(Into::into)?;
@@ -126,7 +126,7 @@ impl Browser {
     ///
     /// A [`BrowseError`] when a provider refuses the request, or when the application gives no reply. A reply with an error status is a
     /// page like any other.
-    pub async fn get(&mut self, url: &str) -> Result<Page, BrowseError> {
+    pub async fn get(&mut self, url: &str) -> Result<BrowserPage, BrowseError> {
         let url = self.absolute(url)?;
         self.load(Navigation { method: Method::GET, url, form: String::new(), cross_site: false }).await
     }
@@ -136,7 +136,7 @@ impl Browser {
     /// # Errors
     ///
     /// As [`get`](Self::get).
-    pub async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Result<Page, BrowseError> {
+    pub async fn post(&mut self, url: &str, fields: &[(&str, &str)]) -> Result<BrowserPage, BrowseError> {
         let url = self.absolute(url)?;
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         self.load(Navigation { method: Method::POST, url, form, cross_site: false }).await
@@ -159,7 +159,7 @@ impl Browser {
         }
     }
 
-    async fn load(&mut self, mut next: Navigation) -> Result<Page, BrowseError> {
+    async fn load(&mut self, mut next: Navigation) -> Result<BrowserPage, BrowseError> {
         for _ in 0..=MOST_REDIRECTS {
             if next.method == Method::GET && self.is_provider(&next.url) {
                 match self.emulator.browse(next.url.as_str(), self.consent.clone()).await {
@@ -187,9 +187,9 @@ impl Browser {
         Err(BrowseError::TooManyRedirects { url: without_query(&next.url) })
     }
 
-    fn show(&mut self, url: Url, status: StatusCode, headers: HeaderMap, text: String) -> Page {
+    fn show(&mut self, url: Url, status: StatusCode, headers: HeaderMap, text: String) -> BrowserPage {
         self.shown = Some(url.clone());
-        Page { url: url.into(), status, headers, text }
+        BrowserPage { url: url.into(), status, headers, text }
     }
 
     fn is_provider(&self, url: &Url) -> bool {
@@ -202,7 +202,8 @@ impl Browser {
         *request.method_mut() = to.method.clone();
         let headers = request.headers_mut();
         let cookies = self.cookies.iter().filter(|stored| stored.goes_with(to));
-        let pairs: Vec<_> = cookies.map(|Stored { cookie, .. }| cookie.stripped().to_string()).collect();
+        let pairs: Vec<_> =
+            cookies.map(|StoredCookie { cookie, .. }| cookie.stripped().to_string()).collect();
         if !pairs.is_empty() {
             headers.insert(header::COOKIE, value(&pairs.join("; "))?);
         }
@@ -235,7 +236,7 @@ impl Browser {
     fn keep_cookies(&mut self, url: &Url, headers: &HeaderMap) {
         for header in headers.get_all(header::SET_COOKIE) {
             let parsed = header.to_str().ok().and_then(|text| Cookie::parse(text.to_owned()).ok());
-            let Some(stored) = parsed.and_then(|cookie| Stored::new(cookie, url)) else { continue };
+            let Some(stored) = parsed.and_then(|cookie| StoredCookie::new(cookie, url)) else { continue };
             self.cookies.retain(|other| !other.is_replaced_by(&stored));
             if !stored.is_expired() {
                 self.cookies.push(stored);
@@ -244,20 +245,20 @@ impl Browser {
     }
 }
 
-impl fmt::Debug for Browser {
+impl fmt::Debug for TestBrowser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The cookies' values are sessions.
         let cookies: Vec<_> = self.cookies.iter().map(|stored| stored.cookie.name()).collect();
-        f.debug_struct("Browser")
+        f.debug_struct("TestBrowser")
             .field("cookies", &cookies)
             .field("consent", &self.consent)
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Page {
+impl fmt::Debug for BrowserPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Page")
+        f.debug_struct("BrowserPage")
             .field("url", &self.url)
             .field("status", &self.status)
             .field("text", &self.text)
@@ -299,13 +300,13 @@ impl Navigation {
 }
 
 /// A cookie, and where it came from.
-struct Stored {
+struct StoredCookie {
     cookie: Cookie<'static>,
     host: String,
     path: String,
 }
 
-impl Stored {
+impl StoredCookie {
     /// `None` for a cookie that a browser would not take from there.
     fn new(cookie: Cookie<'static>, url: &Url) -> Option<Self> {
         let host = url.host_str()?.to_owned();

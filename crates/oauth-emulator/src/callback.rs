@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 
 use crate::{
     app::App, backend::Backend, clock::now, crypto, endpoint::EmulatedEndpoint, facts::EmulatedProvider,
-    fault::Fault, id_token, keys::KeyError, page, reply::ServerReply, request::Pairs, state::Authorization,
+    fault::Fault, id_token, keys::KeyFailure, page, reply::ServerReply, request::Pairs, state::Authorization,
     urls::Captures,
 };
 
@@ -42,7 +42,7 @@ pub(crate) fn go_back(
             answer.extend(value.map(|value| (name, value)));
         }
     }
-    let target = Target {
+    let target = AnswerTarget {
         app: &request.app,
         params: &request.params,
         captures: &request.captures,
@@ -57,7 +57,7 @@ pub(crate) fn wants_id_token(params: &Pairs) -> bool {
 }
 
 /// Where an answer goes, and how it was asked for.
-pub(crate) struct Target<'a> {
+pub(crate) struct AnswerTarget<'a> {
     pub(crate) app: &'a App,
     pub(crate) params: &'a Pairs,
     pub(crate) captures: &'a Captures,
@@ -70,7 +70,7 @@ pub(crate) fn send_back(
     backend: &Backend,
     provider: &EmulatedProvider,
     status: StatusCode,
-    target: &Target<'_>,
+    target: &AnswerTarget<'_>,
     answer: &[(String, String)],
 ) -> ServerReply {
     let default = if wants_id_token(target.params) { "fragment" } else { "query" };
@@ -111,9 +111,9 @@ pub(crate) fn send_back(
 fn signed(
     backend: &Backend,
     provider: &EmulatedProvider,
-    target: &Target<'_>,
+    target: &AnswerTarget<'_>,
     answer: &[(String, String)],
-) -> Result<String, KeyError> {
+) -> Result<String, KeyFailure> {
     let endpoint = EmulatedEndpoint::Authorize;
     let app = target.app;
     let registered = app.authorization_signed_response_alg.or(app.id_token_signed_response_alg);

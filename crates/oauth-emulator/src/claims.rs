@@ -6,14 +6,14 @@ use crate::{
     facts::{EmulatedProvider, IdType},
     fault::Fault,
     paths::{self, Place},
-    state::{EmulatorState, Grant},
+    state::{EmulatorState, UserGrant},
 };
 
 /// The profile as the table's field paths say, as far as `told` lets it.
 pub(crate) fn body(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     told: impl Fn(&str) -> bool,
 ) -> Map<String, Value> {
     let mut body = Value::Object(Map::new());
@@ -28,7 +28,7 @@ pub(crate) fn body(
 pub(crate) fn told_in(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     place: Place,
 ) -> Value {
     let mut body = Value::Object(Map::new());
@@ -40,7 +40,7 @@ pub(crate) fn told_in(
 pub(crate) fn tell_in(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     place: Place,
     body: &mut Value,
 ) {
@@ -50,7 +50,7 @@ pub(crate) fn tell_in(
 fn put(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     wanted: Place,
     told: impl Fn(&str) -> bool,
     body: &mut Value,
@@ -84,12 +84,12 @@ fn put(
 }
 
 /// The claim `sub` alone.
-pub(crate) fn subject(grant: &Grant) -> Map<String, Value> {
+pub(crate) fn subject(grant: &UserGrant) -> Map<String, Value> {
     Map::from_iter([("sub".to_owned(), json!(grant.user.id))])
 }
 
 /// The claims that the parameter `claims` asks for in a place, where the provider knows it (OpenID Connect Core, section 5.5).
-pub(crate) fn requested(provider: &EmulatedProvider, grant: &Grant, place: &str) -> Vec<String> {
+pub(crate) fn requested(provider: &EmulatedProvider, grant: &UserGrant, place: &str) -> Vec<String> {
     let text = grant.request.params.get("claims").filter(|_| provider.facts.emulator.claims_parameter);
     let asked: Option<Value> = text.and_then(|text| serde_json::from_str(text).ok());
     let names = asked.as_ref().and_then(|asked| asked.get(place)).and_then(Value::as_object);
@@ -100,7 +100,7 @@ pub(crate) fn requested(provider: &EmulatedProvider, grant: &Grant, place: &str)
 pub(crate) fn add_requested(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     requested: &[String],
     claims: &mut Map<String, Value>,
 ) {
@@ -125,7 +125,7 @@ pub(crate) fn add_requested(
 pub(crate) fn claims(
     state: &EmulatorState,
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
 ) -> Map<String, Value> {
     let user = &grant.user;
     let mut claims = subject(grant);
@@ -149,7 +149,11 @@ pub(crate) fn claims(
 }
 
 /// The e-mail address that the provider tells, after faults.
-pub(crate) fn email<'a>(state: &EmulatorState, family: &str, grant: &'a Grant) -> Option<(&'a str, bool)> {
+pub(crate) fn email<'a>(
+    state: &EmulatorState,
+    family: &str,
+    grant: &'a UserGrant,
+) -> Option<(&'a str, bool)> {
     let address = grant.user.email.as_deref().filter(|_| !state.has_fault(family, &Fault::NoEmail))?;
     Some((address, grant.user.email_verified && !state.has_fault(family, &Fault::UnverifiedEmail)))
 }

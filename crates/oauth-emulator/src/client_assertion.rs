@@ -5,7 +5,7 @@ use crate::{
     clock::now,
     exchange::Exchange,
     fault::Fault,
-    jws::Jws,
+    jws::ReceivedJwt,
     refusal::{ProtocolError, Reason},
     request::Pairs,
 };
@@ -18,7 +18,7 @@ const LONGEST: i64 = 3600;
 
 /// The application that an assertion names, and how it was signed: by its registered key or by its secret. Nothing is verified yet.
 pub(crate) struct ClientAssertion {
-    jws: Jws,
+    jws: ReceivedJwt,
     pub(crate) app: App,
     pub(crate) method: ClientAuthMethod,
 }
@@ -34,7 +34,7 @@ pub(crate) fn read(
     if params.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(Reason::Request.because(format!("client_assertion_type must be {ASSERTION_TYPE}")));
     }
-    let jws = Jws::parse(assertion).map_err(refuse)?;
+    let jws = ReceivedJwt::parse(assertion).map_err(refuse)?;
     let id = jws.text("sub").ok_or_else(|| refuse("has no sub".to_owned()))?;
     if params.get("client_id").is_some_and(|named| named != id) {
         return Err(refuse("names another application than client_id".to_owned()));

@@ -7,7 +7,7 @@ use crate::{
     exchange::Exchange,
     refusal::{ProtocolError, Reason},
     request::Pairs,
-    state::Grant,
+    state::UserGrant,
     terms::TokenTerms,
 };
 
@@ -21,7 +21,7 @@ pub(crate) fn check(exchange: &Exchange<'_>, params: &Pairs) -> Result<(), Proto
 pub(crate) fn narrow(
     exchange: &Exchange<'_>,
     form: &Pairs,
-    granted: &Grant,
+    granted: &UserGrant,
     terms: &mut TokenTerms,
 ) -> Result<(), ProtocolError> {
     let granted = &granted.request.params;

@@ -15,9 +15,9 @@ use crate::{
     refusal::{CallbackError, Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::{LogoutParams, Pairs, RecordedRequest},
-    state::{Allowed, Grant, Issued, Revoked},
+    state::{Allowed, Issued, RevokedToken, UserGrant},
     urls::Captures,
-    wire::{Failure, FailureOn, RequestFormat},
+    wire::{FailureOn, ParamFormat, ProviderFailure},
 };
 
 /// One request to one endpoint of one provider, which the provider answers in its dialect.
@@ -56,22 +56,22 @@ impl Exchange<'_> {
     }
 
     /// The parameters of the request, written as this provider wants them, each once.
-    pub(crate) fn params(&self, format: RequestFormat) -> Result<Pairs, ProtocolError> {
+    pub(crate) fn params(&self, format: ParamFormat) -> Result<Pairs, ProtocolError> {
         let request = &self.request;
         let params = match format {
-            RequestFormat::Form => request.form.clone().ok_or_else(|| {
+            ParamFormat::Form => request.form.clone().ok_or_else(|| {
                 Reason::Request.because("the content type must be application/x-www-form-urlencoded")
             }),
-            RequestFormat::Json => match &request.json {
+            ParamFormat::Json => match &request.json {
                 Some(Value::Object(object)) => Ok(Pairs::of_json(object)),
                 _ => Err(Reason::Request.because("the body must be a JSON object, and application/json")),
             },
-            RequestFormat::Query if !request.body.is_empty() => {
+            ParamFormat::Query if !request.body.is_empty() => {
                 Err(Reason::Request.because("the parameters belong into the query"))
             }
-            RequestFormat::Query => Ok(request.query.clone()),
+            ParamFormat::Query => Ok(request.query.clone()),
         }?;
-        if format != RequestFormat::Query
+        if format != ParamFormat::Query
             && ["client_secret", &self.provider.facts.client_secret_param]
                 .iter()
                 .any(|name| request.query.get(name).is_some())
@@ -110,7 +110,7 @@ impl Exchange<'_> {
     }
 
     /// How this request's failure is worded, where the facts say so.
-    pub(crate) fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&ProviderFailure> {
         let which = match self.endpoint() {
             EmulatedEndpoint::Token
             | EmulatedEndpoint::Refresh
@@ -198,7 +198,7 @@ pub(crate) trait Dialect: Send + Sync {
     fn token_reply(&self, _exchange: &Exchange<'_>, _issued: &Issued, _reply: &mut Map<String, Value>) {}
 
     /// A last look at an ID token's claims.
-    fn id_token(&self, _grant: &Grant, _claims: &mut Map<String, Value>) {}
+    fn id_token(&self, _grant: &UserGrant, _claims: &mut Map<String, Value>) {}
 
     /// How a token reply is written.
     fn token_success(&self, _exchange: &Exchange<'_>, members: Map<String, Value>) -> ServerReply {
@@ -211,7 +211,7 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// Further checks of a request to the API whose access token is good.
-    fn check_api(&self, _exchange: &Exchange<'_>, _grant: &Grant) -> Result<(), ServerReply> {
+    fn check_api(&self, _exchange: &Exchange<'_>, _grant: &UserGrant) -> Result<(), ServerReply> {
         Ok(())
     }
 
@@ -227,17 +227,17 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// The profile; `body` is what the table's field paths make of the user.
-    fn profile(&self, _exchange: &Exchange<'_>, _grant: &Grant, body: Map<String, Value>) -> ServerReply {
+    fn profile(&self, _exchange: &Exchange<'_>, _grant: &UserGrant, body: Map<String, Value>) -> ServerReply {
         ServerReply::ok(&Value::Object(body))
     }
 
     /// The answer of the second call, for the addresses, where the facts have paths into it.
-    fn emails(&self, _exchange: &Exchange<'_>, _grant: &Grant, body: Value) -> ServerReply {
+    fn emails(&self, _exchange: &Exchange<'_>, _grant: &UserGrant, body: Value) -> ServerReply {
         ServerReply::ok(&body)
     }
 
     /// A last look at the standard claims, where the profile is another API.
-    fn userinfo(&self, _grant: &Grant, _claims: &mut Map<String, Value>) {}
+    fn userinfo(&self, _grant: &UserGrant, _claims: &mut Map<String, Value>) {}
 
     /// A revocation that is not that of RFC 7009; `None` where it is.
     fn own_revocation(&self, _exchange: &Exchange<'_>) -> Option<ServerReply> {
@@ -245,7 +245,7 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// The reply to a revocation, by what was revoked, if anything was; `None` where the facts say it.
-    fn revoked(&self, _exchange: &Exchange<'_>, _revoked: Option<&Revoked>) -> Option<ServerReply> {
+    fn revoked(&self, _exchange: &Exchange<'_>, _revoked: Option<&RevokedToken>) -> Option<ServerReply> {
         None
     }
 

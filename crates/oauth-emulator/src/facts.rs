@@ -16,7 +16,7 @@ use crate::{
     signal_facts::SignalFacts,
     signing_alg::SigningAlg,
     urls::{self, Captures, Pattern},
-    wire::{Failure, OneOrMany, ProfileBody, RequestFormat, ScopeReply, TokenPlace},
+    wire::{OneOrMany, ParamFormat, ProfileBody, ProviderFailure, ScopeReply, TokenPosition},
 };
 
 static TABLE: LazyLock<Result<Vec<Arc<EmulatedProvider>>, String>> =
@@ -81,7 +81,7 @@ pub(crate) struct Facts {
     pub(crate) client_secret_param: String,
     pub(crate) token_auth: Option<ClientAuthMethod>,
     #[serde(default)]
-    token_request: RequestFormat,
+    token_request: ParamFormat,
     #[serde(default)]
     pub(crate) token_params: BTreeMap<String, String>,
     #[serde(default)]
@@ -90,7 +90,7 @@ pub(crate) struct Facts {
     pub(crate) token_repeats: Vec<String>,
     pub(crate) token_field: Option<String>,
     pub(crate) never_expires_in: Option<u64>,
-    refresh_request: Option<RequestFormat>,
+    refresh_request: Option<ParamFormat>,
     refresh_auth: Option<Vec<ClientAuthMethod>>,
     #[serde(default)]
     pub(crate) refresh_with: RefreshWith,
@@ -99,9 +99,9 @@ pub(crate) struct Facts {
     #[serde(default = "post")]
     pub(crate) revoke_method: String,
     #[serde(default = "token")]
-    revoke_token: OneOrMany<TokenPlace>,
-    pub(crate) revoke_refresh_token: Option<TokenPlace>,
-    revoke_request: Option<RequestFormat>,
+    revoke_token: OneOrMany<TokenPosition>,
+    pub(crate) revoke_refresh_token: Option<TokenPosition>,
+    revoke_request: Option<ParamFormat>,
     #[serde(default)]
     pub(crate) revoke_params: BTreeMap<String, String>,
     #[serde(default = "get")]
@@ -115,9 +115,9 @@ pub(crate) struct Facts {
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(default = "bearer")]
-    profile_token: OneOrMany<TokenPlace>,
+    profile_token: OneOrMany<TokenPosition>,
     pub(crate) profile_fields: Option<String>,
-    pub(crate) failure: Option<Failure>,
+    pub(crate) failure: Option<ProviderFailure>,
     #[serde(default)]
     pub(crate) pkce: PkceSupport,
     #[serde(default)]
@@ -312,7 +312,7 @@ impl EmulatedProvider {
     }
 
     /// Where a revocation has the access token, or either token.
-    pub(crate) fn revoke_places(&self) -> &[TokenPlace] {
+    pub(crate) fn revoke_places(&self) -> &[TokenPosition] {
         self.facts.revoke_token.as_slice()
     }
 
@@ -322,27 +322,27 @@ impl EmulatedProvider {
     }
 
     /// Where a request to the API has the access token.
-    pub(crate) fn profile_places(&self) -> &[TokenPlace] {
+    pub(crate) fn profile_places(&self) -> &[TokenPosition] {
         self.facts.profile_token.as_slice()
     }
 
     /// How the parameters of a request to an endpoint are written; `None` where it has none.
-    pub(crate) fn request_format(&self, endpoint: EmulatedEndpoint) -> Option<RequestFormat> {
+    pub(crate) fn request_format(&self, endpoint: EmulatedEndpoint) -> Option<ParamFormat> {
         let facts = &self.facts;
         match endpoint {
             EmulatedEndpoint::Token => Some(facts.token_request),
             EmulatedEndpoint::Refresh => Some(facts.refresh_request.unwrap_or(facts.token_request)),
-            EmulatedEndpoint::Introspect if facts.token_request == RequestFormat::Json => {
-                Some(RequestFormat::Json)
+            EmulatedEndpoint::Introspect if facts.token_request == ParamFormat::Json => {
+                Some(ParamFormat::Json)
             }
             EmulatedEndpoint::Revoke => facts.revoke_request.or_else(|| {
                 let asks = !facts.revoke_params.is_empty() || !self.revoke_auth().methods.is_empty();
                 match self.revoke_places() {
-                    [one] => one.format().or(asks.then_some(RequestFormat::Form)),
-                    _ => asks.then_some(RequestFormat::Form),
+                    [one] => one.format().or(asks.then_some(ParamFormat::Form)),
+                    _ => asks.then_some(ParamFormat::Form),
                 }
             }),
-            _ => Some(RequestFormat::Form),
+            _ => Some(ParamFormat::Form),
         }
     }
 
@@ -501,13 +501,13 @@ fn post() -> String {
 }
 
 /// RFC 7009, section 2.1.
-fn token() -> OneOrMany<TokenPlace> {
-    OneOrMany::One(TokenPlace::Field("token".to_owned()))
+fn token() -> OneOrMany<TokenPosition> {
+    OneOrMany::One(TokenPosition::Field("token".to_owned()))
 }
 
 /// RFC 6750, section 2.1.
-fn bearer() -> OneOrMany<TokenPlace> {
-    OneOrMany::One(TokenPlace::Scheme("bearer".to_owned()))
+fn bearer() -> OneOrMany<TokenPosition> {
+    OneOrMany::One(TokenPosition::Scheme("bearer".to_owned()))
 }
 
 fn space() -> String {

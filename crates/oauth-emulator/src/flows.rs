@@ -12,7 +12,7 @@ pub(crate) const REQUEST_URI: &str = "urn:ietf:params:oauth:request_uri:";
 pub(crate) struct Flows {
     pushed: HashMap<String, Pushed>,
     backchannel: Vec<Backchannel>,
-    nonces: HashMap<(String, bool), Nonces>,
+    nonces: HashMap<(String, bool), IssuedNonces>,
 }
 
 struct Pushed {
@@ -35,12 +35,12 @@ pub(crate) struct Backchannel {
     pub(crate) expires_at: i64,
     pub(crate) interval: i64,
     pub(crate) last_poll: Option<i64>,
-    pub(crate) answer: Answer,
+    pub(crate) answer: DeviceAnswer,
 }
 
 /// What a user said on the other device.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum DeviceAnswer {
     Pending,
     Denied,
     Allowed(GrantId),
@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 
 /// The nonces of a provider's authorization server, or of its APIs.
 #[derive(Default)]
-struct Nonces {
+struct IssuedNonces {
     current: String,
     /// How often in a row a nonce was asked for.
     asked: u32,
@@ -96,7 +96,7 @@ impl Flows {
     pub(crate) fn unanswered(&self) -> impl Iterator<Item = &Backchannel> {
         self.backchannel
             .iter()
-            .filter(|request| request.answer == Answer::Pending && request.expires_at > now())
+            .filter(|request| request.answer == DeviceAnswer::Pending && request.expires_at > now())
     }
 
     /// The nonce that is good now.

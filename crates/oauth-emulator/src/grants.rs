@@ -10,11 +10,11 @@ use crate::{
     crypto, details,
     exchange::Exchange,
     facts::AssertionSubject,
-    jws::Jws,
+    jws::ReceivedJwt,
     proof::{self, Possession},
     refusal::{ProtocolError, Reason},
     request::Pairs,
-    state::{Authorization, Grant, Issued},
+    state::{Authorization, Issued, UserGrant},
     terms::TokenTerms,
     user::User,
 };
@@ -29,7 +29,7 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
 /// A request to the token endpoint whose client is authenticated.
-pub(crate) struct GrantRequest<'a> {
+pub(crate) struct AuthenticatedRequest<'a> {
     pub(crate) form: &'a Pairs,
     pub(crate) app: &'a App,
     pub(crate) possession: &'a Possession,
@@ -45,7 +45,7 @@ pub(crate) struct Granted {
 pub(crate) fn issue(
     exchange: &Exchange<'_>,
     grant_type: &str,
-    request: &GrantRequest<'_>,
+    request: &AuthenticatedRequest<'_>,
 ) -> Option<Result<Granted, ProtocolError>> {
     match grant_type {
         "client_credentials" => Some(client_credentials(exchange, request)),
@@ -56,7 +56,10 @@ pub(crate) fn issue(
     }
 }
 
-fn client_credentials(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Granted, ProtocolError> {
+fn client_credentials(
+    exchange: &Exchange<'_>,
+    request: &AuthenticatedRequest<'_>,
+) -> Result<Granted, ProtocolError> {
     let app = request.app;
     if app.client_secret.is_none() && app.jwks.is_none() && app.certificates.is_empty() {
         return Err(Reason::Other("unauthorized_client").because("this grant is for confidential clients"));
@@ -68,7 +71,10 @@ fn client_credentials(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Re
     Ok(Granted { issued, members: Map::new() })
 }
 
-fn token_exchange(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Granted, ProtocolError> {
+fn token_exchange(
+    exchange: &Exchange<'_>,
+    request: &AuthenticatedRequest<'_>,
+) -> Result<Granted, ProtocolError> {
     let form = request.form;
     let needed =
         |name: &str| form.get(name).ok_or_else(|| Reason::Request.because(format!("{name} is missing")));
@@ -107,7 +113,12 @@ fn token_exchange(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result
 }
 
 /// The grant of a token that is traded.
-fn grant_of(exchange: &Exchange<'_>, name: &str, token: &str, kind: &str) -> Result<Grant, ProtocolError> {
+fn grant_of(
+    exchange: &Exchange<'_>,
+    name: &str,
+    token: &str,
+    kind: &str,
+) -> Result<UserGrant, ProtocolError> {
     let state = exchange.backend.state();
     let family = &exchange.provider.family;
     let found = match kind {
@@ -124,7 +135,7 @@ fn grant_of(exchange: &Exchange<'_>, name: &str, token: &str, kind: &str) -> Res
 }
 
 /// A JWT that somebody has signed, as a grant (RFC 7523 section 2.1), as the facts want it.
-fn jwt_bearer(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Granted, ProtocolError> {
+fn jwt_bearer(exchange: &Exchange<'_>, request: &AuthenticatedRequest<'_>) -> Result<Granted, ProtocolError> {
     let app = request.app;
     let facts = &exchange.provider.facts.emulator.assertion;
     let jws = read_assertion(request.form)?;
@@ -164,13 +175,13 @@ fn refuse(why: impl fmt::Display) -> ProtocolError {
     Reason::Code.because(format!("the assertion {why}"))
 }
 
-fn read_assertion(form: &Pairs) -> Result<Jws, ProtocolError> {
+fn read_assertion(form: &Pairs) -> Result<ReceivedJwt, ProtocolError> {
     let assertion = form.get("assertion").ok_or_else(|| Reason::Request.because("assertion is missing"))?;
-    Jws::parse(assertion).map_err(refuse)
+    ReceivedJwt::parse(assertion).map_err(refuse)
 }
 
 /// Whom an assertion is for, as one text.
-fn check_audience(exchange: &Exchange<'_>, jws: &Jws) -> Result<(), ProtocolError> {
+fn check_audience(exchange: &Exchange<'_>, jws: &ReceivedJwt) -> Result<(), ProtocolError> {
     let provider = exchange.provider;
     let own = &provider.facts.emulator.assertion.audiences;
     let accepted: Vec<String> = match own.is_empty() {
@@ -190,7 +201,7 @@ fn check_audience(exchange: &Exchange<'_>, jws: &Jws) -> Result<(), ProtocolErro
 }
 
 /// Whom an assertion is about.
-fn subject(exchange: &Exchange<'_>, app: &App, jws: &Jws) -> Result<User, ProtocolError> {
+fn subject(exchange: &Exchange<'_>, app: &App, jws: &ReceivedJwt) -> Result<User, ProtocolError> {
     let kind = exchange.provider.facts.emulator.assertion.subject;
     let someone = |id: &str| User { id: id.to_owned(), email: None, ..User::default() };
     let Some(subject) = jws.text("sub") else {
@@ -229,7 +240,7 @@ pub(crate) fn client_by_assertion(
 /// Zoom's grant for a program of an account's own, which is told by its number.
 fn account_credentials(
     exchange: &Exchange<'_>,
-    request: &GrantRequest<'_>,
+    request: &AuthenticatedRequest<'_>,
 ) -> Result<Granted, ProtocolError> {
     match request.form.get("account_id") {
         Some(account) if !account.is_empty() => client_credentials(exchange, request),
@@ -238,7 +249,7 @@ fn account_credentials(
 }
 
 /// The scopes that a request without a browser asks for. `openid` brings no ID token here, for nobody signed in.
-fn scopes(exchange: &Exchange<'_>, request: &GrantRequest<'_>) -> Result<Vec<String>, ProtocolError> {
+fn scopes(exchange: &Exchange<'_>, request: &AuthenticatedRequest<'_>) -> Result<Vec<String>, ProtocolError> {
     known_scopes(exchange, request.form.get("scope").unwrap_or_default())
 }
 
@@ -261,7 +272,7 @@ fn known_scopes(exchange: &Exchange<'_>, asked: &str) -> Result<Vec<String>, Pro
 /// Notes a grant, and makes a token of it that is bound to what the request proves.
 fn hand_out(
     exchange: &Exchange<'_>,
-    request: &GrantRequest<'_>,
+    request: &AuthenticatedRequest<'_>,
     user: User,
     scopes: Vec<String>,
     terms: TokenTerms,

@@ -12,9 +12,9 @@ use crate::{
     exchange::Dialect,
     facts::EmulatedProvider,
     fault::{Fault, WRONG_ISSUER},
-    keys::{JwsRequest, KeyError},
+    keys::{JwsRequest, KeyFailure},
     signing_alg::SigningAlg,
-    state::Grant,
+    state::UserGrant,
     urls::Captures,
 };
 
@@ -22,10 +22,10 @@ use crate::{
 const LIFETIME: i64 = 3600;
 
 /// What an ID token is about.
-pub(crate) struct Subject<'a> {
+pub(crate) struct IdTokenSubject<'a> {
     /// The provider's, which has a last look at the claims.
     pub(crate) dialect: &'static dyn Dialect,
-    pub(crate) grant: &'a Grant,
+    pub(crate) grant: &'a UserGrant,
     /// The access token that comes along, for `at_hash`.
     pub(crate) access_token: Option<&'a str>,
     /// The code that comes along, for `c_hash` (OpenID Connect Core, section 3.3.2.11).
@@ -41,8 +41,8 @@ pub(crate) fn id_token(
     backend: &Backend,
     provider: &EmulatedProvider,
     endpoint: EmulatedEndpoint,
-    subject: &Subject<'_>,
-) -> Result<String, KeyError> {
+    subject: &IdTokenSubject<'_>,
+) -> Result<String, KeyFailure> {
     let grant = subject.grant;
     let manners = &provider.facts.emulator;
     let app = &grant.request.app;
@@ -96,9 +96,9 @@ pub(crate) fn signed_userinfo(
     backend: &Backend,
     provider: &EmulatedProvider,
     endpoint: EmulatedEndpoint,
-    grant: &Grant,
+    grant: &UserGrant,
     mut claims: Map<String, Value>,
-) -> Result<String, KeyError> {
+) -> Result<String, KeyFailure> {
     let app = &grant.request.app;
     let alg = alg(backend, provider, endpoint, app.userinfo_signed_response_alg);
     claims.insert("iss".to_owned(), json!(issuer(backend, provider, &grant.request.captures)));
@@ -117,7 +117,7 @@ pub(crate) fn sign(
     alg: SigningAlg,
     typ: Option<&str>,
     mut claims: Map<String, Value>,
-) -> Result<String, KeyError> {
+) -> Result<String, KeyFailure> {
     let faults = backend.state().faults(&provider.family, endpoint);
     let mut header = Vec::new();
     let mut bad_signature = None;
@@ -210,7 +210,7 @@ fn audience(provider: &EmulatedProvider, app: &App) -> Value {
 
 /// The first of the authentication context classes that were asked for: by `acr_values`, or by the parameter `claims` (OpenID
 /// Connect Core, section 5.5.1.1).
-pub(crate) fn requested_acr(grant: &Grant) -> Option<String> {
+pub(crate) fn requested_acr(grant: &UserGrant) -> Option<String> {
     let params = &grant.request.params;
     if let Some(values) = params.get("acr_values") {
         return values.split(' ').next().map(str::to_owned);

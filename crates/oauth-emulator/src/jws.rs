@@ -13,14 +13,14 @@ use serde_json::{Map, Value, json};
 use crate::{crypto, signing_alg::SigningAlg};
 
 /// A JWT in compact form, not verified yet.
-pub(crate) struct Jws {
+pub(crate) struct ReceivedJwt {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
     signed: String,
     signature: Vec<u8>,
 }
 
-impl Jws {
+impl ReceivedJwt {
     /// Takes a JWT apart.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.split('.').collect();

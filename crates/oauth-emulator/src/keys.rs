@@ -28,7 +28,7 @@ pub(crate) struct KeyRing {
 
 /// Why no key could be made or used. It does not happen in practice; the endpoint then answers 500.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum KeyError {
+pub(crate) enum KeyFailure {
     #[error("no key could be made")]
     Make,
     #[error("the key could not sign")]
@@ -40,9 +40,9 @@ pub(crate) enum KeyError {
 /// The keys of one algorithm.
 #[derive(Default)]
 struct Slot {
-    current: Option<SigningKey>,
+    current: Option<EmulatedKey>,
     /// The one that signed before the last rotation. Providers go on publishing it, because tokens of it are under way.
-    previous: Option<SigningKey>,
+    previous: Option<EmulatedKey>,
 }
 
 /// How a JWT is to be signed.
@@ -79,7 +79,7 @@ impl KeyRing {
         &mut self,
         family: &str,
         algs: &[SigningAlg],
-    ) -> Result<Vec<Map<String, Value>>, KeyError> {
+    ) -> Result<Vec<Map<String, Value>>, KeyFailure> {
         let used = self.keys.keys().filter(|(owner, _)| owner == family).map(|(_, alg)| *alg);
         let algs: BTreeSet<SigningAlg> = used.chain(algs.iter().copied()).collect();
         let mut current = Vec::new();
@@ -87,7 +87,7 @@ impl KeyRing {
         for alg in algs.into_iter().filter(|alg| !alg.is_symmetric()) {
             let slot = self.slot(family, alg);
             current.push(slot.current(alg)?.jwk());
-            previous.extend(slot.previous.as_ref().map(SigningKey::jwk));
+            previous.extend(slot.previous.as_ref().map(EmulatedKey::jwk));
         }
         current.extend(previous);
         Ok(current)
@@ -98,7 +98,7 @@ impl KeyRing {
         &mut self,
         jws: &JwsRequest<'_>,
         claims: &Map<String, Value>,
-    ) -> Result<String, KeyError> {
+    ) -> Result<String, KeyFailure> {
         let mut header = Map::new();
         header.insert("alg".to_owned(), json!(jws.alg.as_str()));
         header.insert("typ".to_owned(), json!(jws.typ.unwrap_or("JWT")));
@@ -108,9 +108,9 @@ impl KeyRing {
         }
         // The key that signs in place of the provider's own.
         let other = match jws.bad_signature {
-            Some(BadSignature::ForeignKey) => Some(SigningKey::make(asymmetric(jws.alg))?),
+            Some(BadSignature::ForeignKey) => Some(EmulatedKey::make(asymmetric(jws.alg))?),
             Some(BadSignature::EmbeddedKey) => {
-                let key = SigningKey::make(asymmetric(jws.alg))?;
+                let key = EmulatedKey::make(asymmetric(jws.alg))?;
                 header.insert("jwk".to_owned(), Value::Object(key.jwk()));
                 header.insert("kid".to_owned(), json!(key.id));
                 header.insert("alg".to_owned(), json!(key.alg.as_str()));
@@ -143,9 +143,9 @@ impl KeyRing {
     fn signature(
         &mut self,
         jws: &JwsRequest<'_>,
-        other: Option<&SigningKey>,
+        other: Option<&EmulatedKey>,
         text: &[u8],
-    ) -> Result<Vec<u8>, KeyError> {
+    ) -> Result<Vec<u8>, KeyFailure> {
         if let Some(key) = other {
             return key.sign(text);
         }
@@ -190,10 +190,10 @@ impl KeyRing {
 }
 
 impl Slot {
-    fn current(&mut self, alg: SigningAlg) -> Result<&SigningKey, KeyError> {
+    fn current(&mut self, alg: SigningAlg) -> Result<&EmulatedKey, KeyFailure> {
         match &mut self.current {
             Some(key) => Ok(key),
-            none => Ok(none.insert(SigningKey::make(alg)?)),
+            none => Ok(none.insert(EmulatedKey::make(alg)?)),
         }
     }
 
@@ -204,7 +204,7 @@ impl Slot {
     }
 }
 
-struct SigningKey {
+struct EmulatedKey {
     id: String,
     alg: SigningAlg,
     pair: Pair,
@@ -216,28 +216,28 @@ enum Pair {
     Ed(Ed25519KeyPair),
 }
 
-impl SigningKey {
-    fn make(alg: SigningAlg) -> Result<Self, KeyError> {
+impl EmulatedKey {
+    fn make(alg: SigningAlg) -> Result<Self, KeyFailure> {
         let pair = match alg {
             SigningAlg::ES256 | SigningAlg::ES384 | SigningAlg::ES512 => {
-                Pair::Ec(EcdsaKeyPair::generate(ecdsa(alg, false)).map_err(|_| KeyError::Make)?)
+                Pair::Ec(EcdsaKeyPair::generate(ecdsa(alg, false)).map_err(|_| KeyFailure::Make)?)
             }
-            SigningAlg::EdDSA => Pair::Ed(Ed25519KeyPair::generate().map_err(|_| KeyError::Make)?),
-            _ => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyError::Make)?),
+            SigningAlg::EdDSA => Pair::Ed(Ed25519KeyPair::generate().map_err(|_| KeyFailure::Make)?),
+            _ => Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| KeyFailure::Make)?),
         };
         Ok(Self { id: crypto::random(), alg, pair })
     }
 
-    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+    fn sign(&self, text: &[u8]) -> Result<Vec<u8>, KeyFailure> {
         match &self.pair {
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(rsa(self.alg), &SystemRandom::new(), text, &mut signature)
-                    .map_err(|_| KeyError::Sign)?;
+                    .map_err(|_| KeyFailure::Sign)?;
                 Ok(signature)
             }
             Pair::Ec(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), text).map_err(|_| KeyError::Sign)?;
+                let signature = pair.sign(&SystemRandom::new(), text).map_err(|_| KeyFailure::Sign)?;
                 Ok(signature.as_ref().to_vec())
             }
             Pair::Ed(pair) => Ok(pair.sign(text).as_ref().to_vec()),
@@ -245,23 +245,23 @@ impl SigningKey {
     }
 
     /// An ECDSA signature as certificates have it, where JWS wants the two numbers side by side (RFC 7518 section 3.4).
-    fn sign_der(&self, text: &[u8]) -> Result<Vec<u8>, KeyError> {
+    fn sign_der(&self, text: &[u8]) -> Result<Vec<u8>, KeyFailure> {
         let Pair::Ec(pair) = &self.pair else { return self.sign(text) };
-        let document = pair.to_pkcs8v1().map_err(|_| KeyError::Sign)?;
-        let pair =
-            EcdsaKeyPair::from_pkcs8(ecdsa(self.alg, true), document.as_ref()).map_err(|_| KeyError::Sign)?;
-        let signature = pair.sign(&SystemRandom::new(), text).map_err(|_| KeyError::Sign)?;
+        let document = pair.to_pkcs8v1().map_err(|_| KeyFailure::Sign)?;
+        let pair = EcdsaKeyPair::from_pkcs8(ecdsa(self.alg, true), document.as_ref())
+            .map_err(|_| KeyFailure::Sign)?;
+        let signature = pair.sign(&SystemRandom::new(), text).map_err(|_| KeyFailure::Sign)?;
         Ok(signature.as_ref().to_vec())
     }
 
     /// SubjectPublicKeyInfo (RFC 5280 section 4.1).
-    fn public_der(&self) -> Result<Vec<u8>, KeyError> {
+    fn public_der(&self) -> Result<Vec<u8>, KeyFailure> {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_der(),
             Pair::Ec(pair) => pair.public_key().as_der(),
             Pair::Ed(pair) => pair.public_key().as_der(),
         };
-        der.map(|der| der.as_ref().to_vec()).map_err(|_| KeyError::Make)
+        der.map(|der| der.as_ref().to_vec()).map_err(|_| KeyFailure::Make)
     }
 
     /// The public key (RFC 7517, RFC 7518 section 6, RFC 8037 section 2).
@@ -302,7 +302,7 @@ impl SigningKey {
 }
 
 /// A key set with decoys of each key in front of it.
-pub(crate) fn with_decoys(keys: Vec<Map<String, Value>>) -> Result<Vec<Map<String, Value>>, KeyError> {
+pub(crate) fn with_decoys(keys: Vec<Map<String, Value>>) -> Result<Vec<Map<String, Value>>, KeyFailure> {
     let mut all = Vec::new();
     for key in keys {
         all.extend(decoys(&key)?);
@@ -313,7 +313,7 @@ pub(crate) fn with_decoys(keys: Vec<Map<String, Value>>) -> Result<Vec<Map<Strin
 
 /// Keys that have no business with a token, each under the id of the one that has: another key type, another use, other
 /// operations, a type that nobody knows, one without its numbers.
-fn decoys(key: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, KeyError> {
+fn decoys(key: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, KeyFailure> {
     let id = key.get("kid").cloned().unwrap_or_default();
     let with = |mut key: Map<String, Value>, changes: &[(&str, Option<Value>)]| {
         key.insert("kid".to_owned(), id.clone());
@@ -325,7 +325,7 @@ fn decoys(key: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, KeyError>
         }
         key
     };
-    let fresh = |alg| SigningKey::make(alg).map(|key| key.jwk());
+    let fresh = |alg| EmulatedKey::make(alg).map(|key| key.jwk());
     let is_rsa = key.get("kty") == Some(&json!("RSA"));
     let like = |rsa: SigningAlg, ec: SigningAlg| if is_rsa { rsa } else { ec };
     Ok(vec![

@@ -69,7 +69,7 @@
 //!
 //! # An application in the same process
 //!
-//! [`Browser`] does all of that for a test, with cookies, at an application that listens somewhere or at a router that does not listen at
+//! [`TestBrowser`] does all of that for a test, with cookies, at an application that listens somewhere or at a router that does not listen at
 //! all:
 //!
 //! ```
@@ -203,7 +203,7 @@ pub use app::{App, ClientAuthMethod, DeliveryMode};
 pub use apple_key::AppleKey;
 pub use backend::UnknownProvider;
 pub use browser::{Arrival, BrowseError, Consent};
-pub use browsing::{Browser, Page};
+pub use browsing::{BrowserPage, TestBrowser};
 pub use client::EmulatorClient;
 pub use demands::Demands;
 pub use emulator::{Builder, Emulator};

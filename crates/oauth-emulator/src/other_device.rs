@@ -18,7 +18,7 @@ use crate::{
     exchange::Exchange,
     facts::EmulatedProvider,
     fault::Fault,
-    flows::{Answer, Backchannel},
+    flows::{Backchannel, DeviceAnswer},
     id_token,
     request::RecordedRequest,
     signals::SignalRequest,
@@ -91,8 +91,8 @@ impl Emulator {
         let provider = backend.provider(&asked.provider).ok_or_else(missing)?;
         let denied = consent == Consent::Deny || backend.state().has_fault(&provider.family, &Fault::Deny);
         let answer = match denied {
-            true => Answer::Denied,
-            false => Answer::Allowed(allow(self, provider, &asked)),
+            true => DeviceAnswer::Denied,
+            false => DeviceAnswer::Allowed(allow(self, provider, &asked)),
         };
         if let Some(request) = backend.state().flows.backchannel(auth_req_id) {
             request.answer = answer;

@@ -12,9 +12,9 @@ use crate::{
     refusal::Denied,
     reply::ServerReply,
     request::Pairs,
-    state::Grant,
+    state::UserGrant,
     urls,
-    wire::{ProfileBody, TokenPlace},
+    wire::{ProfileBody, TokenPosition},
 };
 
 /// The provider's profile API, its body built from the table's field paths.
@@ -46,7 +46,7 @@ pub(crate) fn profile(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 /// What the request lacks beside its access token, if anything.
-fn check_request(exchange: &Exchange<'_>, grant: &Grant) -> Result<(), String> {
+fn check_request(exchange: &Exchange<'_>, grant: &UserGrant) -> Result<(), String> {
     let facts = &exchange.provider.facts;
     let request = &exchange.request;
     let params = match facts.profile_request {
@@ -69,7 +69,7 @@ fn check_request(exchange: &Exchange<'_>, grant: &Grant) -> Result<(), String> {
 
 fn check_headers<'a>(
     exchange: &Exchange<'_>,
-    grant: &Grant,
+    grant: &UserGrant,
     demanded: impl Iterator<Item = (&'a String, &'a String)>,
 ) -> Result<(), String> {
     for (name, template) in demanded {
@@ -81,7 +81,7 @@ fn check_headers<'a>(
 /// Whether a parameter or a header has the value that the facts demand.
 fn check(
     exchange: &Exchange<'_>,
-    grant: &Grant,
+    grant: &UserGrant,
     kind: &str,
     name: &str,
     template: &str,
@@ -95,7 +95,7 @@ fn check(
 }
 
 /// What a value in the facts is for this grant; `None` where any will do.
-fn demanded(exchange: &Exchange<'_>, grant: &Grant, template: &str) -> Option<String> {
+fn demanded(exchange: &Exchange<'_>, grant: &UserGrant, template: &str) -> Option<String> {
     if template == "*" {
         return None;
     }
@@ -118,12 +118,12 @@ fn demanded(exchange: &Exchange<'_>, grant: &Grant, template: &str) -> Option<St
 }
 
 /// The members that a request asks for, where it must.
-struct Asked<'a> {
+struct AskedMembers<'a> {
     graphql: bool,
     names: Vec<&'a str>,
 }
 
-impl Asked<'_> {
+impl AskedMembers<'_> {
     fn tells(&self, path: &str) -> bool {
         let mut names = paths::names(path);
         match self.graphql {
@@ -134,17 +134,17 @@ impl Asked<'_> {
     }
 }
 
-fn asked<'a>(exchange: &'a Exchange<'_>) -> Option<Asked<'a>> {
+fn asked<'a>(exchange: &'a Exchange<'_>) -> Option<AskedMembers<'a>> {
     let facts = &exchange.provider.facts;
     let names = |text: &'a str| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     if facts.profile_request == ProfileBody::GraphQl {
-        return Some(Asked { graphql: true, names: names(graphql(exchange)?) });
+        return Some(AskedMembers { graphql: true, names: names(graphql(exchange)?) });
     }
     let param = facts.profile_fields.as_deref()?;
     let mut names: Vec<_> = exchange.request.parameter(param).map(names).unwrap_or_default();
     // The identifier comes in any case.
     names.extend(facts.id_field.as_deref().and_then(|path| paths::names(path).last()));
-    Some(Asked { graphql: false, names })
+    Some(AskedMembers { graphql: false, names })
 }
 
 /// The query of a GraphQL request.
@@ -173,7 +173,7 @@ pub(crate) fn emails(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 /// The claims as a JWT (OpenID Connect Core, section 5.3.2).
-fn signed(exchange: &Exchange<'_>, grant: &Grant, claims: Map<String, Value>) -> ServerReply {
+fn signed(exchange: &Exchange<'_>, grant: &UserGrant, claims: Map<String, Value>) -> ServerReply {
     match id_token::signed_userinfo(exchange.backend, exchange.provider, exchange.endpoint(), grant, claims) {
         Ok(jwt) => ServerReply::new(StatusCode::OK, "application/jwt", jwt),
         Err(error) => ServerReply::text(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -207,16 +207,16 @@ pub(crate) fn userinfo(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 /// The grant to which the request's access token belongs, if it has one of the scopes (or none are wanted).
-pub(crate) fn authorize(exchange: &Exchange<'_>, scopes: &[String]) -> Result<Grant, ServerReply> {
+pub(crate) fn authorize(exchange: &Exchange<'_>, scopes: &[String]) -> Result<UserGrant, ServerReply> {
     authorize_at(exchange, exchange.provider.profile_places(), scopes).map(|(_, grant)| grant)
 }
 
 /// The access token at one of these places, and its grant.
 pub(crate) fn authorize_at(
     exchange: &Exchange<'_>,
-    places: &[TokenPlace],
+    places: &[TokenPosition],
     scopes: &[String],
-) -> Result<(String, Grant), ServerReply> {
+) -> Result<(String, UserGrant), ServerReply> {
     let takes_proofs = !exchange.provider.facts.emulator.dpop_algs.is_empty();
     let by_proof = exchange.request.authorization("dpop").filter(|_| takes_proofs);
     let token = by_proof.or_else(|| places.iter().find_map(|place| place.read(&exchange.request)));

@@ -12,7 +12,7 @@ use crate::{
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     fault::{Fault, NonceFault},
-    jws::{CLOCK_SKEW, Jws, thumbprint},
+    jws::{CLOCK_SKEW, ReceivedJwt, thumbprint},
     refusal::{ProtocolError, Reason},
     reply::ServerReply,
     terms::TokenTerms,
@@ -207,7 +207,7 @@ fn proven_key(exchange: &Exchange<'_>, token: Option<&str>) -> Result<Option<Str
         (Some(proof), None) => proof.to_str().map_err(|_| "the DPoP proof is not text")?,
     };
     let bad = |problem: String| format!("the DPoP proof {problem}");
-    let proof = Jws::parse(proof).map_err(bad)?;
+    let proof = ReceivedJwt::parse(proof).map_err(bad)?;
     if proof.typ().as_deref() != Some("dpop+jwt") {
         return Err(bad("has another typ than dpop+jwt".to_owned()).into());
     }

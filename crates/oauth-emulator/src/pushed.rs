@@ -14,7 +14,7 @@ use crate::{
     reply::ServerReply,
     request::Pairs,
     request_object,
-    wire::RequestFormat,
+    wire::ParamFormat,
 };
 
 /// How long a pushed request lives, in seconds.
@@ -34,7 +34,7 @@ pub(crate) fn push(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 fn accept(exchange: &Exchange<'_>) -> Result<Value, ProtocolError> {
-    let form = exchange.params(RequestFormat::Form)?;
+    let form = exchange.params(ParamFormat::Form)?;
     let app = authenticate(exchange, &form, &AcceptedAuth::from(exchange.provider.token_auth()))?;
     let possession = proof::at_server(exchange)?;
     if form.get("request_uri").is_some() {

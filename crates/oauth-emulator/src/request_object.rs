@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use crate::{
-    app::App, clock::now, exchange::Exchange, fault::Fault, flows::REQUEST_URI, jws::Jws,
+    app::App, clock::now, exchange::Exchange, fault::Fault, flows::REQUEST_URI, jws::ReceivedJwt,
     refusal::CallbackError, request::Pairs,
 };
 
@@ -102,7 +102,7 @@ fn verified(
 ) -> Result<Pairs, CallbackError> {
     let refuse =
         |why: String| CallbackError::new("invalid_request_object", format!("the request object {why}"));
-    let jws = Jws::parse(object).map_err(refuse)?;
+    let jws = ReceivedJwt::parse(object).map_err(refuse)?;
     if jws.typ().is_some_and(|typ| !["jwt", "oauth-authz-req+jwt"].contains(&typ.as_str())) {
         return Err(refuse("is a JWT of another kind (typ)".to_owned()));
     }

@@ -10,8 +10,8 @@ use crate::{
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::{Grant, Revoked},
-    wire::RequestFormat,
+    state::{RevokedToken, UserGrant},
+    wire::ParamFormat,
 };
 
 /// RFC 7009, or what the facts say in its place: the same answer whether the token was known or not, unless the provider says.
@@ -44,7 +44,7 @@ fn reply(exchange: &Exchange<'_>) -> ServerReply {
 }
 
 /// Revokes the access token that the request presents, as each request to the API does.
-fn revoke_credential(exchange: &Exchange<'_>) -> Result<Option<Revoked>, ServerReply> {
+fn revoke_credential(exchange: &Exchange<'_>) -> Result<Option<RevokedToken>, ServerReply> {
     let refuse = |refusal: ProtocolError| exchange.refuse(&refusal);
     let params = params(exchange).map_err(refuse)?;
     let app = application(exchange, &params).map_err(refuse)?;
@@ -53,11 +53,11 @@ fn revoke_credential(exchange: &Exchange<'_>) -> Result<Option<Revoked>, ServerR
         return Err(exchange.denied(Denied::BadToken));
     }
     end(exchange, &token, &grant);
-    Ok(Some(Revoked { token, grant }))
+    Ok(Some(RevokedToken { token, grant }))
 }
 
 /// Revokes the token that is a parameter of the request.
-fn revoke_parameter(exchange: &Exchange<'_>) -> Result<Option<Revoked>, ProtocolError> {
+fn revoke_parameter(exchange: &Exchange<'_>) -> Result<Option<RevokedToken>, ProtocolError> {
     let facts = &exchange.provider.facts;
     let manners = &facts.emulator;
     let params = params(exchange)?;
@@ -102,13 +102,13 @@ fn revoke_parameter(exchange: &Exchange<'_>) -> Result<Option<Revoked>, Protocol
         return Err(Reason::TokenType.because("only access tokens can be revoked"));
     }
     end(exchange, token, &grant);
-    Ok(Some(Revoked { token: token.to_owned(), grant }))
+    Ok(Some(RevokedToken { token: token.to_owned(), grant }))
 }
 
 /// The parameters of a revocation, those among them that the provider demands.
 fn params(exchange: &Exchange<'_>) -> Result<Pairs, ProtocolError> {
     let params = match exchange.provider.request_format(EmulatedEndpoint::Revoke) {
-        Some(RequestFormat::Query) => exchange.request.query.clone(),
+        Some(ParamFormat::Query) => exchange.request.query.clone(),
         Some(format) => exchange.params(format)?,
         None => Pairs::default(),
     };
@@ -136,7 +136,7 @@ fn application(exchange: &Exchange<'_>, params: &Pairs) -> Result<Option<String>
 }
 
 /// Ends the token, or with it all that the facts say.
-fn end(exchange: &Exchange<'_>, token: &str, grant: &Grant) {
+fn end(exchange: &Exchange<'_>, token: &str, grant: &UserGrant) {
     let manners = &exchange.provider.facts.emulator;
     let mut state = exchange.backend.state();
     match manners.revoke_unlinks {

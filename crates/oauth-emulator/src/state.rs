@@ -54,7 +54,7 @@ pub(crate) struct EmulatorState {
     pub(crate) sessions: HashMap<String, BTreeMap<String, UserSession>>,
     pub(crate) consents: HashMap<String, PendingConsent>,
     codes: HashMap<String, Code>,
-    grants: Vec<Grant>,
+    grants: Vec<UserGrant>,
     access_tokens: HashMap<String, StoredAccessToken>,
     refresh_tokens: HashMap<String, StoredRefreshToken>,
     id_tokens: HashMap<String, IdTokenHint>,
@@ -135,7 +135,7 @@ pub(crate) struct Allowed<'a> {
 
 /// What a user allowed an application to do.
 #[derive(Clone)]
-pub(crate) struct Grant {
+pub(crate) struct UserGrant {
     pub(crate) provider: String,
     family: String,
     pub(crate) user: User,
@@ -146,7 +146,7 @@ pub(crate) struct Grant {
     ended: bool,
 }
 
-impl Grant {
+impl UserGrant {
     pub(crate) fn has_any_scope(&self, wanted: &[String]) -> bool {
         wanted.is_empty() || wanted.iter().any(|scope| self.request.scopes.contains(scope))
     }
@@ -188,7 +188,7 @@ struct StoredRefreshToken {
 /// What a token endpoint hands out.
 #[derive(Clone)]
 pub(crate) struct Issued {
-    pub(crate) grant: Grant,
+    pub(crate) grant: UserGrant,
     pub(crate) access_token: String,
     pub(crate) expires_in: Option<u64>,
     pub(crate) refresh_token: Option<String>,
@@ -199,9 +199,9 @@ pub(crate) struct Issued {
 }
 
 /// What a revocation revoked.
-pub(crate) struct Revoked {
+pub(crate) struct RevokedToken {
     pub(crate) token: String,
-    pub(crate) grant: Grant,
+    pub(crate) grant: UserGrant,
 }
 
 /// Why a code or a refresh token is worth nothing.
@@ -248,7 +248,7 @@ impl EmulatorState {
         user: User,
         request: Authorization,
         auth_time: i64,
-    ) -> (String, Grant) {
+    ) -> (String, UserGrant) {
         let code = crypto::random();
         let expired = self.has_fault(&provider.family, &Fault::ExpiredCode);
         let expires_at = if expired { now() - 1 } else { now() + CODE_LIFETIME };
@@ -264,12 +264,12 @@ impl EmulatorState {
         user: User,
         request: Authorization,
         auth_time: i64,
-    ) -> (GrantId, Grant) {
+    ) -> (GrantId, UserGrant) {
         let grant = GrantId(self.grants.len());
         let prompts = request.params.get("prompt").unwrap_or_default();
         let asked = prompts.split(' ').any(|prompt| prompt == "consent")
             || self.needs_consent(provider, &user, &request);
-        let noted = Grant {
+        let noted = UserGrant {
             provider: provider.name.clone(),
             family: provider.family.clone(),
             user,
@@ -283,7 +283,7 @@ impl EmulatorState {
     }
 
     /// The latest grant of a user to an application that has not ended.
-    pub(crate) fn grant_of_user(&self, family: &str, user: &str, client_id: &str) -> Option<&Grant> {
+    pub(crate) fn grant_of_user(&self, family: &str, user: &str, client_id: &str) -> Option<&UserGrant> {
         let mut grants = self.grants.iter().rev();
         grants.find(|grant| {
             !grant.ended
@@ -294,12 +294,12 @@ impl EmulatorState {
     }
 
     /// A grant by its number.
-    pub(crate) fn grant_of(&self, id: GrantId) -> Option<&Grant> {
+    pub(crate) fn grant_of(&self, id: GrantId) -> Option<&UserGrant> {
         self.grants.get(id.0)
     }
 
     /// Notes an ID token, so that a logout can name it.
-    pub(crate) fn remember_id_token(&mut self, token: &str, grant: &Grant) {
+    pub(crate) fn remember_id_token(&mut self, token: &str, grant: &UserGrant) {
         let client_id = grant.request.app.client_id.clone();
         let hint = IdTokenHint { family: grant.family.clone(), client_id, user: grant.user.id.clone() };
         self.id_tokens.insert(token.to_owned(), hint);
@@ -374,7 +374,7 @@ impl EmulatorState {
         user: &User,
         request: &Authorization,
     ) -> bool {
-        let given: Vec<&Grant> = self.live_grants(provider, user, &request.app).collect();
+        let given: Vec<&UserGrant> = self.live_grants(provider, user, &request.app).collect();
         given.is_empty()
             || request.scopes.iter().any(|scope| !given.iter().any(|grant| grant.has_scope(scope)))
     }
@@ -384,7 +384,7 @@ impl EmulatorState {
         provider: &EmulatedProvider,
         user: &User,
         app: &App,
-    ) -> impl Iterator<Item = &Grant> {
+    ) -> impl Iterator<Item = &UserGrant> {
         self.grants.iter().filter(|grant| {
             grant.provider == provider.name
                 && grant.user.id == user.id
@@ -410,7 +410,11 @@ impl EmulatorState {
     }
 
     /// Looks a code up without using it; a code that was used before ends its authorization here.
-    pub(crate) fn code(&mut self, provider: &EmulatedProvider, code: &str) -> Result<(GrantId, Grant), Dead> {
+    pub(crate) fn code(
+        &mut self,
+        provider: &EmulatedProvider,
+        code: &str,
+    ) -> Result<(GrantId, UserGrant), Dead> {
         let found = self.codes.get(code).ok_or(Dead::Unknown)?;
         let (id, used, expires_at) = (found.grant, found.used, found.expires_at);
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
@@ -428,7 +432,7 @@ impl EmulatorState {
     }
 
     /// The grant of a code, which does not count as a use.
-    pub(crate) fn peek_code(&self, code: &str) -> Option<Grant> {
+    pub(crate) fn peek_code(&self, code: &str) -> Option<UserGrant> {
         let found = self.codes.get(code).filter(|code| !code.used)?;
         self.grant_of(found.grant).cloned()
     }
@@ -445,7 +449,7 @@ impl EmulatorState {
         &mut self,
         provider: &EmulatedProvider,
         token: &str,
-    ) -> Result<(GrantId, Grant), Dead> {
+    ) -> Result<(GrantId, UserGrant), Dead> {
         let found = self.refresh_tokens.get(token).ok_or(Dead::Unknown)?;
         let (id, replaced) = (found.grant, found.successor.is_some());
         let grant = self.grants.get(id.0).cloned().ok_or(Dead::Unknown)?;
@@ -463,7 +467,7 @@ impl EmulatorState {
     }
 
     /// The grant of a provider's live refresh token; unlike [`refresh`](Self::refresh) this does not count as a use.
-    pub(crate) fn live_refresh(&self, family: &str, token: &str) -> Option<&Grant> {
+    pub(crate) fn live_refresh(&self, family: &str, token: &str) -> Option<&UserGrant> {
         let found = self.refresh_tokens.get(token).filter(|found| found.successor.is_none())?;
         self.grants.get(found.grant.0).filter(|grant| !grant.ended && grant.family == family)
     }
@@ -538,7 +542,7 @@ impl EmulatorState {
     }
 
     /// The grant of a live access token, with the scopes of that token.
-    pub(crate) fn access(&self, family: &str, token: &str) -> Option<(GrantId, Grant)> {
+    pub(crate) fn access(&self, family: &str, token: &str) -> Option<(GrantId, UserGrant)> {
         let found = self.access_tokens.get(token)?;
         let mut grant = self.grants.get(found.grant.0)?.clone();
         let live = !found.revoked && !grant.ended && found.expires_at.is_none_or(|at| at > now());
@@ -566,7 +570,7 @@ impl EmulatorState {
     }
 
     /// The grant that a token of either kind belongs to, dead or alive.
-    pub(crate) fn owner(&self, token: &str) -> Option<(GrantId, &Grant, bool)> {
+    pub(crate) fn owner(&self, token: &str) -> Option<(GrantId, &UserGrant, bool)> {
         let (id, is_refresh) = match (self.access_tokens.get(token), self.refresh_tokens.get(token)) {
             (Some(access), _) => (access.grant, false),
             (None, Some(refresh)) => (refresh.grant, true),
@@ -606,7 +610,7 @@ impl EmulatorState {
     }
 
     /// Ends all authorizations that this user gave this application.
-    pub(crate) fn end_all(&mut self, like: &Grant) {
+    pub(crate) fn end_all(&mut self, like: &UserGrant) {
         for grant in &mut self.grants {
             if grant.provider == like.provider
                 && grant.user.id == like.user.id

@@ -11,20 +11,20 @@ use crate::{
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::{AcceptedAuth, EmulatedProvider, PkceSupport, RefreshWith},
-    grants::{self, GrantRequest},
+    grants::{self, AuthenticatedRequest},
     proof::{self, Possession},
     refusal::{ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::{Dead, Grant, Issued},
+    state::{Dead, Issued, UserGrant},
     terms::TokenTerms,
     token_reply::members,
-    wire::RequestFormat,
+    wire::ParamFormat,
 };
 
 pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
     let format = exchange.provider.request_format(exchange.endpoint()).unwrap_or_default();
-    let method = if format == RequestFormat::Query { Method::GET } else { Method::POST };
+    let method = if format == ParamFormat::Query { Method::GET } else { Method::POST };
     if exchange.request.method != method {
         return ServerReply::method_not_allowed(method.as_str());
     }
@@ -34,7 +34,7 @@ pub(crate) fn answer(exchange: &Exchange<'_>) -> ServerReply {
     }
 }
 
-fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, Value>, ProtocolError> {
+fn grant(exchange: &Exchange<'_>, format: ParamFormat) -> Result<Map<String, Value>, ProtocolError> {
     let provider = exchange.provider;
     let facts = &provider.facts;
     let form = exchange.params(format)?;
@@ -68,7 +68,7 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
         }
         (Some(other), Some(app)) => {
             let own = exchange.dialect.other_grant(exchange, other, &form, app);
-            let request = GrantRequest { form: &form, app, possession: &possession };
+            let request = AuthenticatedRequest { form: &form, app, possession: &possession };
             match own.or_else(|| standard_grant(exchange, other, &request)) {
                 Some(outcome) => outcome,
                 None => Err(Reason::GrantType.because(format!("grant_type {other} is not supported here"))),
@@ -85,7 +85,7 @@ fn grant(exchange: &Exchange<'_>, format: RequestFormat) -> Result<Map<String, V
 fn standard_grant(
     exchange: &Exchange<'_>,
     grant_type: &str,
-    request: &GrantRequest<'_>,
+    request: &AuthenticatedRequest<'_>,
 ) -> Option<Result<Map<String, Value>, ProtocolError>> {
     if !exchange.provider.facts.emulator.grants.iter().any(|known| known == grant_type) {
         return None;
@@ -205,7 +205,7 @@ fn prolong(exchange: &Exchange<'_>, form: &Pairs, app: Option<&App>) -> Result<I
 }
 
 /// Whether a grant is that of the application which asks, where that had to say which it is.
-fn is_of(app: Option<&App>, grant: &Grant) -> bool {
+fn is_of(app: Option<&App>, grant: &UserGrant) -> bool {
     app.is_none_or(|app| app.client_id == grant.request.app.client_id)
 }
 
@@ -276,7 +276,7 @@ fn terms_of_refresh(
 /// A refresh may ask for less than was granted, never for more (RFC 6749, section 6).
 fn narrowed(
     provider: &EmulatedProvider,
-    grant: &Grant,
+    grant: &UserGrant,
     scope: Option<&str>,
 ) -> Result<Vec<String>, ProtocolError> {
     let Some(scope) = scope else { return Ok(grant.request.scopes.clone()) };
@@ -315,7 +315,7 @@ fn check_verifier(
 }
 
 /// The table's rule, unless the application has its own.
-pub(crate) fn gets_refresh_token(provider: &EmulatedProvider, grant: &Grant, form: &Pairs) -> bool {
+pub(crate) fn gets_refresh_token(provider: &EmulatedProvider, grant: &UserGrant, form: &Pairs) -> bool {
     if provider.facts.refresh_url.is_none() || provider.facts.refresh_with == RefreshWith::AccessToken {
         return false;
     }

@@ -9,7 +9,7 @@ use crate::{
     endpoint::EmulatedEndpoint,
     exchange::Exchange,
     facts::EmulatedProvider,
-    id_token::{self, Subject},
+    id_token::{self, IdTokenSubject},
     paths::{self, Place},
     refusal::{ProtocolError, Reason},
     state::Issued,
@@ -130,7 +130,7 @@ fn id_token(
     more: Map<String, Value>,
 ) -> Result<String, ProtocolError> {
     let endpoint = if issued.first { EmulatedEndpoint::Token } else { EmulatedEndpoint::Refresh };
-    let subject = Subject {
+    let subject = IdTokenSubject {
         dialect: exchange.dialect,
         grant: &issued.grant,
         access_token: Some(&issued.access_token),

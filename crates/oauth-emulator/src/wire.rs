@@ -17,7 +17,7 @@ use crate::{
 /// How the parameters of a request are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum RequestFormat {
+pub(crate) enum ParamFormat {
     /// `application/x-www-form-urlencoded` in the body.
     #[default]
     Form,
@@ -42,7 +42,7 @@ pub(crate) enum ProfileBody {
 /// Where a request has its token.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub(crate) enum TokenPlace {
+pub(crate) enum TokenPosition {
     /// `Authorization` with this scheme.
     Scheme(String),
     Header(String),
@@ -51,7 +51,7 @@ pub(crate) enum TokenPlace {
     Json(String),
 }
 
-impl TokenPlace {
+impl TokenPosition {
     pub(crate) fn read<'a>(&self, request: &'a RecordedRequest) -> Option<&'a str> {
         let found = match self {
             Self::Scheme(scheme) => request.authorization(scheme),
@@ -64,17 +64,17 @@ impl TokenPlace {
     }
 
     /// How the parameters of a request are written whose token is here; `None` where it is in a header.
-    pub(crate) fn format(&self) -> Option<RequestFormat> {
+    pub(crate) fn format(&self) -> Option<ParamFormat> {
         match self {
             Self::Scheme(_) | Self::Header(_) => None,
-            Self::Query(_) => Some(RequestFormat::Query),
-            Self::Field(_) => Some(RequestFormat::Form),
-            Self::Json(_) => Some(RequestFormat::Json),
+            Self::Query(_) => Some(ParamFormat::Query),
+            Self::Field(_) => Some(ParamFormat::Form),
+            Self::Json(_) => Some(ParamFormat::Json),
         }
     }
 }
 
-impl TryFrom<String> for TokenPlace {
+impl TryFrom<String> for TokenPosition {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -137,7 +137,7 @@ pub(crate) enum FailureOn {
 /// How a provider says that a request failed, where that is not in the words of the standards.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Failure {
+pub(crate) struct ProviderFailure {
     /// The member that tells success from failure.
     status_field: Option<String>,
     /// Its value in a reply that succeeded; such a reply lacks the member without it.
@@ -162,7 +162,7 @@ impl FailureOn {
     }
 }
 
-impl Failure {
+impl ProviderFailure {
     pub(crate) fn is_on(&self, which: FailureOn) -> bool {
         self.on.contains(&which)
     }
@@ -232,13 +232,13 @@ mod tests {
 
     #[test]
     fn every_place_of_a_token_has_a_name() {
-        let place = |text: &str| TokenPlace::try_from(text.to_owned());
-        assert_eq!(place("bearer"), Ok(TokenPlace::Scheme("bearer".to_owned())));
-        assert_eq!(place("scheme:OAuth"), Ok(TokenPlace::Scheme("OAuth".to_owned())));
-        assert_eq!(place("header:x-token"), Ok(TokenPlace::Header("x-token".to_owned())));
-        assert_eq!(place("query:token"), Ok(TokenPlace::Query("token".to_owned())));
-        assert_eq!(place("field:token"), Ok(TokenPlace::Field("token".to_owned())));
-        assert_eq!(place("json:token"), Ok(TokenPlace::Json("token".to_owned())));
+        let place = |text: &str| TokenPosition::try_from(text.to_owned());
+        assert_eq!(place("bearer"), Ok(TokenPosition::Scheme("bearer".to_owned())));
+        assert_eq!(place("scheme:OAuth"), Ok(TokenPosition::Scheme("OAuth".to_owned())));
+        assert_eq!(place("header:x-token"), Ok(TokenPosition::Header("x-token".to_owned())));
+        assert_eq!(place("query:token"), Ok(TokenPosition::Query("token".to_owned())));
+        assert_eq!(place("field:token"), Ok(TokenPosition::Field("token".to_owned())));
+        assert_eq!(place("json:token"), Ok(TokenPosition::Json("token".to_owned())));
         assert!(place("token").is_err() && place("form:token").is_err());
     }
 }

@@ -39,10 +39,10 @@ pub enum AssertionAudience {
 }
 
 /// A header or claims.
-type Members = Map<String, Value>;
+type JwtMembers = Map<String, Value>;
 
 /// Changes header and claims before they are signed.
-type Modify = Arc<dyn Fn(&mut Members, &mut Members) + Send + Sync>;
+type Modify = Arc<dyn Fn(&mut JwtMembers, &mut JwtMembers) + Send + Sync>;
 
 /// What both methods have in common.
 #[derive(Clone)]
@@ -95,14 +95,14 @@ impl Assertion {
     }
 
     /// Header and claims, new each time.
-    fn parts(&self, context: &RequestContext<'_>) -> Result<(Members, Members), AuthenticationError> {
+    fn parts(&self, context: &RequestContext<'_>) -> Result<(JwtMembers, JwtMembers), AuthenticationError> {
         let mut header = Map::new();
         if let Some(kind) = &self.kind {
             header.insert("typ".to_owned(), Value::from(&**kind));
         }
         let issued_at = self.issued_at(context.now);
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let mut claims: Members = [
+        let mut claims: JwtMembers = [
             ("iss", Value::from(context.client_id)),
             ("sub", context.client_id.into()),
             ("aud", self.audience(context)?.into()),
@@ -397,7 +397,7 @@ impl Signer for SecretKey {
         self.algorithm
     }
 
-    fn public_jwk(&self) -> Members {
+    fn public_jwk(&self) -> JwtMembers {
         Map::new()
     }
 

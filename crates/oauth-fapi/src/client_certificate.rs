@@ -125,7 +125,7 @@ impl HttpClient for ShowsCurrent {
         let certificate = self.0.current();
         let mut reply = certificate.http.send(request).await?;
         // What the token is bound to is the certificate that was shown, and not the one that was meant to be.
-        reply.extensions_mut().insert(Shown(certificate));
+        reply.extensions_mut().insert(ShownCertificate(certificate));
         Ok(reply)
     }
 }
@@ -312,8 +312,8 @@ impl Participant for CertificateBoundTokens {
         request: &RequestDraft,
         reply: &http::Response<Bytes>,
     ) -> AfterReply {
-        if let (Some(sent), Some(Shown(shown))) =
-            (request.extensions().get::<SentBy>(), reply.extensions().get::<Shown>())
+        if let (Some(sent), Some(ShownCertificate(shown))) =
+            (request.extensions().get::<SentBy>(), reply.extensions().get::<ShownCertificate>())
         {
             // It is empty: each sending notes its own.
             let _ = sent.shown.set(shown.clone());
@@ -356,7 +356,7 @@ impl Participant for CertificateBoundTokens {
 
 /// The certificate that a reply was received by.
 #[derive(Clone)]
-struct Shown(Arc<ClientCertificate>);
+struct ShownCertificate(Arc<ClientCertificate>);
 
 /// The certificate that a request is to be sent by, and the one that it was sent by in the end.
 #[derive(Clone)]

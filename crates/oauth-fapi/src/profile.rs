@@ -63,7 +63,13 @@ impl Profile {
         if self == Self::Fapi2MessageSigning && client.oauth2().participant::<SignedResponses>().is_none() {
             client = client.with_participant(SignedResponses::new().algorithms(ALGORITHMS));
         }
+<<<<<<< HEAD
         Ok(client.with_oauth2(OAuth2::require_callback_issuer).with_participant(Rules(self)))
+=======
+        oauth2.require_callback_issuer();
+        oauth2.add_participant(ProfileRules(self));
+        Ok(client)
+>>>>>>> a902104 (Each private type's name is used once in the workspace)
     }
 
     fn check_authentication(self, client: &OAuth2) -> Result<()> {
@@ -271,10 +277,10 @@ fn forbidden(algorithms: &[Algorithm]) -> Option<Algorithm> {
 
 /// What can be checked only when the provider's metadata are known, or a request is made.
 #[derive(Debug)]
-struct Rules(Profile);
+struct ProfileRules(Profile);
 
 #[async_trait]
-impl Participant for Rules {
+impl Participant for ProfileRules {
     async fn ready(&self, client: &OAuth2) -> Result<OAuth2> {
         // Keys are replaced without a restart, and the next one may sign by another algorithm.
         self.0.check_authentication(client)?;

@@ -24,7 +24,7 @@ use crate::{
     grant::Grant,
     registration::{Registration, refuses_the_client},
     server_url::ServerUrl,
-    sources::{Binding, binding_key},
+    sources::{ClientBinding, binding_key},
     step::{ClientIdQuestion, PendingLogin, Step, Target},
 };
 
@@ -73,29 +73,29 @@ pub enum Reaction {
 /// [`TokenManager`], under the server, the authorization server, the client and the account, so that none gets to another server. A clone
 /// is the same one.
 #[derive(Clone)]
-pub struct Access(Arc<Inner>);
+pub struct Access(Arc<AccessInner>);
 
-struct Inner {
+struct AccessInner {
     authorizer: Authorizer,
     tokens: TokenManager,
     server: ServerUrl,
     account: String,
-    state: Mutex<State>,
+    state: Mutex<AccessState>,
     /// Held while a user signs in, so that one page is shown and not one for each request.
     sign_in: Mutex<()>,
 }
 
 #[derive(Default)]
-struct State {
+struct AccessState {
     /// The token that was obtained last, until the server has accepted it.
     untried: Option<(Secret, Instant)>,
-    step_ups: Vec<StepUp>,
+    step_ups: Vec<StepUpCount>,
     /// When the user has signed in.
     sign_ins: Vec<Instant>,
     pending: Option<PendingLogin>,
 }
 
-struct StepUp {
+struct StepUpCount {
     scopes: Vec<String>,
     times: u32,
     at: Instant,
@@ -111,7 +111,7 @@ impl Access {
         server: ServerUrl,
         account: impl Into<String>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(AccessInner {
             authorizer,
             tokens,
             server,
@@ -174,7 +174,7 @@ impl Access {
         self.token_of(&binding).await
     }
 
-    async fn token_of(&self, binding: &Binding) -> Result<Option<Arc<OAuth2Token>>, McpError> {
+    async fn token_of(&self, binding: &ClientBinding) -> Result<Option<Arc<OAuth2Token>>, McpError> {
         match self.0.tokens.get_token(&self.key(binding)).await {
             Ok(token) => Ok(Some(token)),
             Err(error) if self.needs_login(&error) => Ok(None),
@@ -243,8 +243,8 @@ impl Access {
     /// 401: the token is not good any more, or there is none.
     async fn unauthorized(
         &self,
-        state: &mut State,
-        binding: Option<Binding>,
+        state: &mut AccessState,
+        binding: Option<ClientBinding>,
         challenge: Option<Challenge>,
         sent: Option<&str>,
         redirect_uri: &str,
@@ -298,7 +298,7 @@ impl Access {
     /// Another token after one was refused; `None` if the user has to sign in.
     async fn after_rejection(
         &self,
-        binding: &Binding,
+        binding: &ClientBinding,
         sent: &str,
     ) -> Result<Option<Arc<OAuth2Token>>, McpError> {
         let key = self.key(binding);
@@ -323,8 +323,8 @@ impl Access {
     /// 403: the token lacks a scope (MCP, scope challenge handling).
     async fn step_up(
         &self,
-        state: &mut State,
-        binding: Binding,
+        state: &mut AccessState,
+        binding: ClientBinding,
         challenge: Option<Challenge>,
         redirect_uri: &str,
     ) -> Result<Reaction, McpError> {
@@ -359,7 +359,7 @@ impl Access {
 
     async fn begin(
         &self,
-        state: &mut State,
+        state: &mut AccessState,
         target: &Target,
         before: &[String],
         redirect_uri: &str,
@@ -387,7 +387,7 @@ impl Access {
     /// Gets a token for a client without a user.
     async fn without_user(
         &self,
-        state: &mut State,
+        state: &mut AccessState,
         target: &Target,
         before: &[String],
     ) -> Result<Reaction, McpError> {
@@ -395,7 +395,7 @@ impl Access {
         let client = authorizer.own_client(target.issuer())?;
         // Whether the server takes what the client has is known before anything is sent.
         let client = authorizer.mcp_client(target, client)?;
-        let binding = Binding {
+        let binding = ClientBinding {
             resource: target.resource().to_owned(),
             issuer: target.issuer().to_owned(),
             client_id: client.oauth2().client_id().to_owned(),
@@ -425,7 +425,7 @@ impl Access {
         let step = outcome?;
         match &step {
             Step::Done(done) => {
-                let binding = Binding {
+                let binding = ClientBinding {
                     resource: done.resource.clone(),
                     issuer: done.issuer.clone(),
                     client_id: done.client_id.clone(),
@@ -478,7 +478,7 @@ impl Access {
     ///
     /// Why it was not revoked; it is forgotten all the same.
     pub async fn sign_out(&self) -> Result<(), McpError> {
-        *self.0.state.lock().await = State::default();
+        *self.0.state.lock().await = AccessState::default();
         let Some(binding) = self.binding().await? else { return Ok(()) };
         let key = self.key(&binding);
         let revoked = self.0.tokens.revoke(&key).await;
@@ -505,7 +505,7 @@ impl Access {
         Ok(Some((token, client)))
     }
 
-    fn key(&self, binding: &Binding) -> TokenKey {
+    fn key(&self, binding: &ClientBinding) -> TokenKey {
         TokenKey::from_parts(&self.0.server.resource(), &self.0.account, &binding.issuer, &binding.client_id)
     }
 
@@ -513,11 +513,11 @@ impl Access {
         binding_key(&self.0.server.resource(), &self.0.account)
     }
 
-    async fn binding(&self) -> Result<Option<Binding>, McpError> {
+    async fn binding(&self) -> Result<Option<ClientBinding>, McpError> {
         self.0.authorizer.binding(&self.binding_key()).await
     }
 
-    async fn keep(&self, binding: &Binding) -> Result<(), McpError> {
+    async fn keep(&self, binding: &ClientBinding) -> Result<(), McpError> {
         let text = serde_json::to_string(binding).map_err(|error| McpError::Records(error.to_string()))?;
         self.0.authorizer.save(&self.binding_key(), Secret::new(text)).await
     }
@@ -549,7 +549,7 @@ impl Access {
 }
 
 /// Counts a step-up, and refuses one too many.
-fn count(state: &mut State, wanted: &[String], limit: u32) -> Result<(), McpError> {
+fn count(state: &mut AccessState, wanted: &[String], limit: u32) -> Result<(), McpError> {
     let mut scopes = wanted.to_vec();
     scopes.sort_unstable();
     scopes.dedup();
@@ -565,7 +565,7 @@ fn count(state: &mut State, wanted: &[String], limit: u32) -> Result<(), McpErro
             step_up.times += 1;
             step_up.at = Instant::now();
         }
-        None => state.step_ups.push(StepUp { scopes, times: 1, at: Instant::now() }),
+        None => state.step_ups.push(StepUpCount { scopes, times: 1, at: Instant::now() }),
     }
     Ok(())
 }

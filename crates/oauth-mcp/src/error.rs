@@ -180,7 +180,7 @@ pub enum McpError {
     )]
     StillUnauthorized,
     /// The server refuses the request for another reason than a missing scope.
-    #[error("the MCP server refuses the request (HTTP 403){}", Reason(.reason))]
+    #[error("the MCP server refuses the request (HTTP 403){}", ServerReason(.reason))]
     Forbidden {
         /// What it says, as text that is not to be trusted.
         reason: Option<String>,
@@ -263,9 +263,9 @@ impl McpError {
     }
 }
 
-struct Reason<'a>(&'a Option<String>);
+struct ServerReason<'a>(&'a Option<String>);
 
-impl std::fmt::Display for Reason<'_> {
+impl std::fmt::Display for ServerReason<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
             Some(reason) => write!(f, ": {reason:?}"),

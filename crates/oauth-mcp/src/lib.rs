@@ -21,7 +21,7 @@
 //! | keep registrations | [`Records`], [`FileRecords`] |
 //! | do without a user | [`Grant`], [`Enterprise`], [`WorkloadIdentity`] |
 //! | read challenges and metadata | [`Challenge`], [`ServerUrl`], [`ResourceMetadata`], [`ServerMetadata`] |
-//! | use it with the crate `rmcp` | `rmcp::Authorized` |
+//! | use it with the crate `rmcp` | `rmcp::AuthorizedHttp` |
 //! | be a server | [`server::Guard`], [`server::ProtectedResource`], [`server::TokenVerifier`] |
 //! | know what to do when something fails | [`McpError::class`] |
 //!
@@ -35,7 +35,7 @@
 //! | `dpop` | | a [`server::Guard`] takes tokens that are bound to a key, with their proofs (RFC 9449) |
 //! | `jwt` | | `AccessTokenVerifier` of [oauth-fapi](https://docs.rs/oauth-fapi) is a [`server::TokenVerifier`] |
 //! | `native` | | `LoopbackBrowser` of [oauth-native](https://docs.rs/oauth-native) is a [`Browser`] |
-//! | `rmcp` | | `rmcp::Authorized`, for the client of the crate [`rmcp`](https://docs.rs/rmcp) 3 |
+//! | `rmcp` | | `rmcp::AuthorizedHttp`, for the client of the crate [`rmcp`](https://docs.rs/rmcp) 3 |
 
 #![forbid(unsafe_code)]
 

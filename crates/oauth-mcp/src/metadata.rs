@@ -15,17 +15,17 @@ const OPENID: &str = "/.well-known/openid-configuration";
 
 /// The metadata of a protected resource (RFC 9728 section 2).
 #[derive(Clone, Debug, PartialEq)]
-pub struct ResourceMetadata(MetadataDocument);
+pub struct ResourceMetadata(LenientMembers);
 
 /// The metadata of an authorization server (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3).
 #[derive(Clone, Debug, PartialEq)]
-pub struct ServerMetadata(MetadataDocument);
+pub struct ServerMetadata(LenientMembers);
 
 /// A JSON object whose optional members count as absent when they have the wrong type.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct MetadataDocument(Map<String, Value>);
+struct LenientMembers(Map<String, Value>);
 
-impl MetadataDocument {
+impl LenientMembers {
     fn text(&self, member: &str) -> Option<&str> {
         self.0.get(member)?.as_str().filter(|text| !text.is_empty())
     }
@@ -43,7 +43,7 @@ impl ResourceMetadata {
     /// Takes a document; `None` if it has no string `resource`.
     #[must_use]
     pub fn new(document: Map<String, Value>) -> Option<Self> {
-        let document = MetadataDocument(document);
+        let document = LenientMembers(document);
         document.text("resource")?;
         Some(Self(document))
     }
@@ -85,7 +85,7 @@ impl ServerMetadata {
     /// Takes a document; `None` if it has no string `issuer`.
     #[must_use]
     pub fn new(document: Map<String, Value>) -> Option<Self> {
-        let document = MetadataDocument(document);
+        let document = LenientMembers(document);
         document.text("issuer")?;
         Some(Self(document))
     }
@@ -98,7 +98,7 @@ impl ServerMetadata {
             ("token_endpoint", format!("{origin}/token")),
             ("registration_endpoint", format!("{origin}/register")),
         ];
-        Self(MetadataDocument(
+        Self(LenientMembers(
             members.into_iter().map(|(name, value)| (name.to_owned(), Value::String(value))).collect(),
         ))
     }

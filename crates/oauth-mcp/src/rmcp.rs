@@ -45,7 +45,7 @@ const MOST_REFUSALS: usize = 32;
 /// Tokens that are bound to a key (DPoP) are not for this: rmcp's clients send bearer tokens. A transport whose URL is not that of the
 /// [`Access`]'s server, or below it, gets an error and no token.
 #[derive(Clone)]
-pub struct Authorized<C> {
+pub struct AuthorizedHttp<C> {
     inner: C,
     access: Access,
     browser: Option<Arc<dyn Browser>>,
@@ -53,14 +53,14 @@ pub struct Authorized<C> {
 }
 
 /// A refusal that went back to the program. rmcp's errors hold the challenge and not the token, and by the time of the
-/// [`answer`](Authorized::answer) another request may have brought another token.
+/// [`answer`](AuthorizedHttp::answer) another request may have brought another token.
 struct Refused {
     status: StatusCode,
     challenge: String,
     sent: Option<Secret>,
 }
 
-impl<C> Authorized<C> {
+impl<C> AuthorizedHttp<C> {
     /// A client that sends through this one, such as a `reqwest::Client`. It must not follow redirects to other origins.
     pub fn new(inner: C, access: Access) -> Self {
         Self { inner, access, browser: None, refusals: Arc::default() }
@@ -213,7 +213,7 @@ struct Stream {
 
 /// rmcp has a method for each kind of limit. All are forwarded, so that the limits of a transport hold, and all with a live token in place of
 /// the transport's own.
-impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
+impl<C: StreamableHttpClient + Sync> StreamableHttpClient for AuthorizedHttp<C> {
     type Error = C::Error;
 
     async fn post_message(
@@ -311,8 +311,8 @@ impl<C: StreamableHttpClient + Sync> StreamableHttpClient for Authorized<C> {
     }
 }
 
-impl<C> fmt::Debug for Authorized<C> {
+impl<C> fmt::Debug for AuthorizedHttp<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorized").field("access", &self.access).finish_non_exhaustive()
+        f.debug_struct("AuthorizedHttp").field("access", &self.access).finish_non_exhaustive()
     }
 }

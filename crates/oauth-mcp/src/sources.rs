@@ -15,7 +15,7 @@ use crate::{
 
 /// Which client is used at a server, and what it was given.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Binding {
+pub(crate) struct ClientBinding {
     pub(crate) resource: String,
     pub(crate) issuer: String,
     pub(crate) client_id: String,
@@ -46,16 +46,16 @@ pub(crate) fn binding_key(server: &str, account: &str) -> String {
 }
 
 /// What is known of a server that a client was bound to.
-pub(crate) struct Bound<'a> {
+pub(crate) struct BoundServer<'a> {
     resource: &'a str,
     issuer: &'a str,
     client_id: &'a str,
     is_legacy: bool,
 }
 
-impl Binding {
-    pub(crate) fn target(&self) -> Bound<'_> {
-        Bound {
+impl ClientBinding {
+    pub(crate) fn target(&self) -> BoundServer<'_> {
+        BoundServer {
             resource: &self.resource,
             issuer: &self.issuer,
             client_id: &self.client_id,
@@ -65,7 +65,7 @@ impl Binding {
 }
 
 impl Authorizer {
-    pub(crate) async fn binding(&self, key: &str) -> Result<Option<Binding>, McpError> {
+    pub(crate) async fn binding(&self, key: &str) -> Result<Option<ClientBinding>, McpError> {
         let Some(text) = self.load(key).await? else { return Ok(None) };
         Ok(serde_json::from_str(text.expose()).ok())
     }
@@ -73,7 +73,7 @@ impl Authorizer {
     pub(crate) async fn client_of(
         &self,
         server: &ServerUrl,
-        bound: &Bound<'_>,
+        bound: &BoundServer<'_>,
     ) -> Result<McpClient, McpError> {
         let target = self.target_again(server, bound.resource, bound.issuer, bound.is_legacy, None).await?;
         let client = self.known(target.issuer(), bound.client_id).await?;
@@ -94,7 +94,7 @@ impl SourceLookup for McpSources {
         let binding = match found {
             Some(found) if found.issuer == key.provider() => found,
             // A token of an earlier time, which can still be revoked.
-            _ => Binding {
+            _ => ClientBinding {
                 resource: key.tenant().to_owned(),
                 issuer: key.provider().to_owned(),
                 client_id: key.label().to_owned(),
@@ -102,7 +102,7 @@ impl SourceLookup for McpSources {
                 scopes: Vec::new(),
             },
         };
-        let bound = Bound { client_id: key.label(), ..binding.target() };
+        let bound = BoundServer { client_id: key.label(), ..binding.target() };
         let client = self.0.client_of(&server, &bound).await?;
         let resource = client.resource().map(str::to_owned);
         let scopes = binding.scopes.clone();

@@ -14,7 +14,7 @@ use oauth_core::{
     http::{HeaderName, HeaderValue, Request, Response, StatusCode},
     serde_json::{self, json},
 };
-use oauth_mcp::{Access, Authorizer, Browser, McpError, PendingLogin, ServerUrl, rmcp::Authorized};
+use oauth_mcp::{Access, Authorizer, Browser, McpError, PendingLogin, ServerUrl, rmcp::AuthorizedHttp};
 use rmcp::{
     model::ClientJsonRpcMessage,
     transport::streamable_http_client::{
@@ -143,7 +143,7 @@ async fn post<C: StreamableHttpClient>(
 #[tokio::test]
 async fn a_challenge_and_a_step_up_are_answered_and_each_request_has_the_token() {
     let inner = Inner::default();
-    let client = Authorized::new(inner.clone(), access()).with_browser(Yes);
+    let client = AuthorizedHttp::new(inner.clone(), access()).with_browser(Yes);
     assert!(post(&client).await.is_ok());
     let _ = client.get_stream(MCP.into(), None, None, None, Headers::new()).await;
     client.delete_session(MCP.into(), "s".into(), None, Headers::new()).await.unwrap();
@@ -153,7 +153,7 @@ async fn a_challenge_and_a_step_up_are_answered_and_each_request_has_the_token()
 
 #[tokio::test]
 async fn without_a_browser_the_challenge_comes_back_to_be_answered() {
-    let client = Authorized::new(Inner::default(), access());
+    let client = AuthorizedHttp::new(Inner::default(), access());
     for status in [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN] {
         let challenge = match post(&client).await {
             Err(StreamableHttpError::AuthRequired(error)) => error.www_authenticate_header,
@@ -186,7 +186,7 @@ impl Browser for Counting {
 
 #[tokio::test]
 async fn mc_42_a_challenge_is_about_the_token_that_was_refused() {
-    let client = Authorized::new(Inner::default(), access());
+    let client = AuthorizedHttp::new(Inner::default(), access());
     let browser = Counting::default();
     let refused = |outcome| match outcome {
         Err(StreamableHttpError::AuthRequired(error)) => error.www_authenticate_header,
@@ -209,7 +209,7 @@ async fn mc_42_a_challenge_is_about_the_token_that_was_refused() {
 #[tokio::test]
 async fn mc_40_a_transport_to_another_server_gets_no_token() {
     let inner = Inner::default();
-    let client = Authorized::new(inner.clone(), access()).with_browser(Yes);
+    let client = AuthorizedHttp::new(inner.clone(), access()).with_browser(Yes);
     post(&client).await.unwrap();
     let before = inner.tokens.lock().unwrap().len();
     for other in ["https://other.example/mcp", "https://mcp.example/mcp2", "http://mcp.example/mcp"] {
@@ -221,7 +221,7 @@ async fn mc_40_a_transport_to_another_server_gets_no_token() {
 
 #[tokio::test]
 async fn an_error_of_this_crate_is_found_again_in_rmcps() {
-    let client = Authorized::new(Refusing, access()).with_browser(Yes);
+    let client = AuthorizedHttp::new(Refusing, access()).with_browser(Yes);
     let Err(StreamableHttpError::Io(error)) = post(&client).await else { panic!() };
     assert!(error.get_ref().unwrap().downcast_ref::<McpError>().is_some());
 }

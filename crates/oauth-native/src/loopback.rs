@@ -145,17 +145,17 @@ pub(crate) struct Serving {
     shared: Arc<Connections>,
     arrived: mpsc::Receiver<Callback>,
     outcome: watch::Sender<Option<bool>>,
-    connections: Tasks,
+    connections: ConnectionTasks,
 }
 
 /// The connections that are served, at most [`MOST_CONNECTIONS`].
 #[derive(Default)]
-struct Tasks {
+struct ConnectionTasks {
     all: JoinSet<()>,
-    oldest_first: VecDeque<Connection>,
+    oldest_first: VecDeque<BrowserConnection>,
 }
 
-struct Connection {
+struct BrowserConnection {
     task: AbortHandle,
     /// Whether it has brought the login's callback, and waits for the page.
     has_callback: Arc<AtomicBool>,
@@ -178,7 +178,7 @@ impl Listener {
             shared: Arc::new(shared),
             arrived,
             outcome,
-            connections: Tasks::default(),
+            connections: ConnectionTasks::default(),
         }
     }
 }
@@ -240,7 +240,7 @@ async fn accept(sockets: &[TcpListener]) -> TcpStream {
     }
 }
 
-impl Tasks {
+impl ConnectionTasks {
     /// Serves a connection in a task of its own: one that sends nothing does not keep another waiting. Where there are too many, the oldest
     /// that has not brought the callback is closed for it: whoever opens connections and leaves them keeps no browser out.
     fn admit(&mut self, shared: &Arc<Connections>, stream: TcpStream) {
@@ -252,14 +252,14 @@ impl Tasks {
                 error = "too many connections",
                 "too many connections to the loopback listener; one was closed"
             );
-            let is_idle = |connection: &Connection| !connection.has_callback.load(Ordering::SeqCst);
+            let is_idle = |connection: &BrowserConnection| !connection.has_callback.load(Ordering::SeqCst);
             let oldest = self.oldest_first.iter().position(is_idle);
             let Some(oldest) = oldest.and_then(|place| self.oldest_first.remove(place)) else { return };
             oldest.task.abort();
         }
         let has_callback = Arc::new(AtomicBool::new(false));
         let served = serve_connection(stream, Arc::clone(shared), Arc::clone(&has_callback));
-        self.oldest_first.push_back(Connection { task: self.all.spawn(served), has_callback });
+        self.oldest_first.push_back(BrowserConnection { task: self.all.spawn(served), has_callback });
     }
 }
 

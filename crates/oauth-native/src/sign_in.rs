@@ -100,7 +100,7 @@ fn tell(provider: &str, method: Method, outcome: &Result<Login, NativeSignInErro
             { EVENT_NAME } = event::SIGN_IN_REFUSED,
             route,
             %provider,
-            reason = %Shown(error),
+            reason = %WithoutUsers(error),
             "a sign-in was refused"
         ),
     }
@@ -122,9 +122,9 @@ fn is_denied(error: &oauth_core::Error) -> bool {
 }
 
 /// An error without the users that it names: who they are is in no log.
-struct Shown<'e>(&'e NativeSignInError);
+struct WithoutUsers<'e>(&'e NativeSignInError);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for WithoutUsers<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             NativeSignInError::OtherUser { .. } => {

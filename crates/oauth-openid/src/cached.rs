@@ -26,7 +26,7 @@ use crate::{
     hash::sha256,
     jws::{quoted, shown},
     policy::VerificationPolicy,
-    task::{self, Instant, Task},
+    task::{self, BoxedTask, Instant},
 };
 
 /// How long a document that is still good is not read anew after that failed.
@@ -227,7 +227,7 @@ pub(crate) struct Waiting<T> {
     began: Instant,
     outcome: watch::Receiver<Option<Result<Arc<T>>>>,
     /// The request itself, until it runs in a task of its own. Without a runtime, whoever began it runs it, too.
-    own: Option<Task>,
+    own: Option<BoxedTask>,
 }
 
 /// Is told how a request ended before anybody else is.
@@ -350,7 +350,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         let request = Fetch { cached: self.clone(), under_way: under_way.clone(), asked: None, ended };
         state.under_way = Some(under_way);
         let (client, reading) = (client.clone(), reading.clone());
-        let own: Task = Box::pin(async move { request.run(&client, &reading, source).await });
+        let own: BoxedTask = Box::pin(async move { request.run(&client, &reading, source).await });
         Waiting { began, outcome, own: Some(own) }
     }
 

@@ -10,7 +10,7 @@ use crate::{
     algorithm::Algorithm,
     claims::{Claims, ClaimsExt, LOGOUT_EVENT, seconds},
     hash::sha256,
-    jws::{Refusal, quoted, shown},
+    jws::{JwtRefusal, quoted, shown},
     policy::{OtherAudiences, VerificationPolicy},
 };
 
@@ -166,7 +166,7 @@ impl Expectations {
     /// Checks that a token which came from elsewhere is an ID token by what is in it.
     ///
     /// The provider signs access tokens, refresh tokens and others with the same keys, and some for the same audience.
-    pub(crate) fn check_kind(&self, claims: &Claims) -> Result<(), Refusal> {
+    pub(crate) fn check_kind(&self, claims: &Claims) -> Result<(), JwtRefusal> {
         const KIND: &[&str] = &["typ", "token_use", "token_type"];
         const ID_TOKEN: &[&str] = &["id", "id_token", "id-token", "idtoken", "jwt"];
         const SCOPES: &[&str] = &["scope", "scp", "scopes"];
@@ -200,7 +200,7 @@ impl Expectations {
         algorithm: Algorithm,
         client_id: &str,
         policy: &VerificationPolicy,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), JwtRefusal> {
         // A logout token has all that an ID token must have, and may come without a type (Back-Channel Logout section 2.4).
         if claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some()) {
             return Err((JwtCheck::Type, "it is a logout token".to_owned()));
@@ -230,7 +230,7 @@ impl Expectations {
         claims: &Claims,
         client_id: &str,
         others: &OtherAudiences,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), JwtRefusal> {
         let wrong = |reason: String| Err((JwtCheck::Audience, reason));
         let found = claims.audiences().unwrap_or_default();
         let is_ours = |audience: &str| match &*self.client_ids {
@@ -272,7 +272,7 @@ impl Expectations {
         }
     }
 
-    fn check_nonce(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), Refusal> {
+    fn check_nonce(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), JwtRefusal> {
         let Some(expected) = &self.nonce else { return Ok(()) };
         if policy.nonce_may_be_missing && !self.nonce_always && !claims.contains_key("nonce") {
             return Ok(());
@@ -297,7 +297,7 @@ impl Expectations {
     }
 
     /// OpenID Connect Core sections 3.1.3.6 and 3.3.2.11.
-    fn check_hashes(&self, claims: &Claims, algorithm: Algorithm) -> Result<(), Refusal> {
+    fn check_hashes(&self, claims: &Claims, algorithm: Algorithm) -> Result<(), JwtRefusal> {
         let hashes = [
             ("at_hash", JwtCheck::AccessTokenHash, &self.access_token, "the access token"),
             ("c_hash", JwtCheck::CodeHash, &self.code, "the code"),
@@ -317,7 +317,7 @@ impl Expectations {
         Ok(())
     }
 
-    fn check_auth_time(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), Refusal> {
+    fn check_auth_time(&self, claims: &Claims, policy: &VerificationPolicy) -> Result<(), JwtRefusal> {
         if self.max_age.is_none() && !self.auth_time_required {
             return Ok(());
         }
@@ -340,7 +340,7 @@ impl Expectations {
         Ok(())
     }
 
-    fn check_acr(&self, claims: &Claims) -> Result<(), Refusal> {
+    fn check_acr(&self, claims: &Claims) -> Result<(), JwtRefusal> {
         let found = claims.get("acr");
         if self.acr.is_empty()
             || found.and_then(Value::as_str).is_some_and(|acr| self.acr.iter().any(|one| one == acr))
@@ -358,7 +358,7 @@ impl fmt::Debug for Expectations {
 }
 
 /// OpenID Connect Core section 2.
-fn check_subject(claims: &Claims) -> Result<(), Refusal> {
+fn check_subject(claims: &Claims) -> Result<(), JwtRefusal> {
     match claims.text("sub") {
         Some(subject) if subject.is_ascii() && oauth_core::provider_kit::check_subject(subject).is_ok() => {
             Ok(())
@@ -386,7 +386,7 @@ pub(crate) fn check_times(
     claims: &Claims,
     policy: &VerificationPolicy,
     expiry: Expiry,
-) -> Result<(), Refusal> {
+) -> Result<(), JwtRefusal> {
     check_unexpired(claims, policy, expiry)?;
     let now = seconds(policy.clock.now());
     let leeway = leeway(policy);
@@ -418,7 +418,7 @@ pub(crate) fn check_unexpired(
     claims: &Claims,
     policy: &VerificationPolicy,
     expiry: Expiry,
-) -> Result<(), Refusal> {
+) -> Result<(), JwtRefusal> {
     let now = seconds(policy.clock.now());
     match claims.date("exp") {
         None if expiry == Expiry::MayBeMissing && !claims.contains_key("exp") => Ok(()),

@@ -16,7 +16,7 @@ const MOST_CHARACTERS: usize = 128 * 1024;
 const PLAIN_TYPES: &[&str] = &["jwt", "jws", "jose"];
 
 /// Why a text is not the token that it should be.
-pub(crate) type Refusal = (JwtCheck, String);
+pub(crate) type JwtRefusal = (JwtCheck, String);
 
 /// A signed token, taken apart. Nothing of it is verified.
 #[derive(Clone, Debug)]
@@ -35,12 +35,12 @@ pub(crate) fn parts(token: &str) -> usize {
 
 impl Jws {
     /// Takes a token apart and checks its form.
-    pub(crate) fn parse(token: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse(token: &str) -> Result<Self, JwtRefusal> {
         Self::parse_with(token, parse_object)
     }
 
     /// Takes a token of this kind apart and checks its form.
-    pub(crate) fn parse_as(kind: JwtUse, token: &str) -> Result<Self, Refusal> {
+    pub(crate) fn parse_as(kind: JwtUse, token: &str) -> Result<Self, JwtRefusal> {
         match kind {
             // Keycloak writes the same `iss` twice (its issue 44563).
             JwtUse::AuthorizationResponse => {
@@ -53,7 +53,7 @@ impl Jws {
     fn parse_with(
         token: &str,
         read_claims: impl Fn(&[u8]) -> Result<Option<Claims>, String>,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, JwtRefusal> {
         let wrong = |what: &str| (JwtCheck::Form, what.to_owned());
         if token.len() > MOST_CHARACTERS {
             return Err(wrong("it is too long to be a token"));
@@ -91,7 +91,7 @@ impl Jws {
     /// The algorithm, if the header names one that the client accepts.
     ///
     /// Keys in the header (`jwk`, `jku`, `x5c`, `x5u`) are not even looked at (RFC 8725 section 3.10).
-    pub(crate) fn algorithm(&self, accepted: &[Algorithm]) -> Result<Algorithm, Refusal> {
+    pub(crate) fn algorithm(&self, accepted: &[Algorithm]) -> Result<Algorithm, JwtRefusal> {
         let wrong = |what: String| Err((JwtCheck::Algorithm, what));
         let Some(name) = self.header_text("alg") else {
             return wrong("its header has no alg".to_owned());
@@ -110,7 +110,7 @@ impl Jws {
     }
 
     /// That the header demands nothing that is not understood here, which is everything that can be demanded.
-    pub(crate) fn check_critical(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_critical(&self) -> Result<(), JwtRefusal> {
         // An unencoded payload (RFC 7797) would be signed differently, whether `crit` says so or not.
         match ["crit", "b64", "zip"].into_iter().find(|name| self.header.contains_key(*name)) {
             None => Ok(()),
@@ -124,7 +124,7 @@ impl Jws {
     /// section 3.11).
     ///
     /// It is a list of what is accepted, because what a server may write there to say "something else" has no end.
-    pub(crate) fn check_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), Refusal> {
+    pub(crate) fn check_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), JwtRefusal> {
         let Some(found) = self.header.get("typ") else { return Ok(()) };
         let kind = media_type(found.as_str().unwrap_or_default());
         if PLAIN_TYPES.contains(&&*kind) || own.into_iter().any(|own| media_type(own) == kind) {
@@ -134,7 +134,7 @@ impl Jws {
     }
 
     /// Checks that `typ` is one of these (RFC 8725 section 3.11).
-    pub(crate) fn require_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), Refusal> {
+    pub(crate) fn require_type<'o>(&self, own: impl IntoIterator<Item = &'o str>) -> Result<(), JwtRefusal> {
         let found = self.header.get("typ");
         let kind = media_type(found.and_then(Value::as_str).unwrap_or_default());
         match own.into_iter().any(|own| media_type(own) == kind) {

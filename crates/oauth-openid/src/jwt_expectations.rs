@@ -9,7 +9,7 @@ use crate::{
     algorithm::Algorithm,
     claims::{Claims, ClaimsExt},
     expectations::{Expiry, check_times, check_unexpired},
-    jws::{Jws, Refusal, quoted, shown},
+    jws::{Jws, JwtRefusal, quoted, shown},
     metadata::ProviderMetadata,
     policy::VerificationPolicy,
 };
@@ -135,7 +135,7 @@ impl JwtExpectations {
         self
     }
 
-    pub(crate) fn check_type(&self, jws: &Jws) -> Result<(), Refusal> {
+    pub(crate) fn check_type(&self, jws: &Jws) -> Result<(), JwtRefusal> {
         let own = || self.types.iter().map(String::as_str);
         match self.type_required {
             true => jws.require_type(own()),
@@ -175,7 +175,7 @@ impl JwtExpectations {
         claims: &Claims,
         client_id: &str,
         policy: &VerificationPolicy,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), JwtRefusal> {
         let found = claims.audiences().unwrap_or_default();
         let is_ours = |audience: &str| match &*self.audiences {
             [] => audience == client_id,

@@ -12,7 +12,7 @@ use crate::{
     algorithm::Algorithm,
     claims::ClaimsExt,
     crypto::{self, Hash, PublicKey, Signature},
-    jws::{Jws, Refusal, quoted, shown},
+    jws::{Jws, JwtRefusal, quoted, shown},
 };
 
 /// The most usable keys of a set. Real ones have fewer than ten.
@@ -72,7 +72,7 @@ impl JwkSet {
 /// because real servers publish them among good ones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
     left_out: Vec<LeftOut>,
 }
 
@@ -84,7 +84,7 @@ struct LeftOut {
 }
 
 #[derive(Clone, Debug)]
-struct Key {
+struct VerificationKey {
     id: Option<String>,
     /// Whose key it is, in the sets of Microsoft, where tenants and servers share one.
     issuer: Option<String>,
@@ -102,7 +102,7 @@ impl KeySet {
         let keys = document.get("keys").and_then(Value::as_array).ok_or("there is no list of keys in it")?;
         let mut read = Self::default();
         for jwk in keys.iter().filter_map(Value::as_object) {
-            match Key::read(jwk) {
+            match VerificationKey::read(jwk) {
                 Ok(key) => read.keys.push(key),
                 Err(reason) if read.left_out.len() < MOST_LEFT_OUT => {
                     let id = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
@@ -133,7 +133,7 @@ impl KeySet {
     }
 
     /// Verifies the signature with the key that the header names, or, where it names none, with each that fits.
-    pub(crate) fn verify(&self, jws: &Jws, token: &str, algorithm: Algorithm) -> Result<(), Refusal> {
+    pub(crate) fn verify(&self, jws: &Jws, token: &str, algorithm: Algorithm) -> Result<(), JwtRefusal> {
         let wanted = WantedKey::by(jws, algorithm);
         let mut tried = 0;
         for key in self.candidates(&wanted) {
@@ -170,12 +170,12 @@ impl KeySet {
     }
 
     /// The keys that fit in every respect: a decoy of the same name and another type does not.
-    fn candidates<'k>(&'k self, wanted: &'k WantedKey) -> impl Iterator<Item = &'k Key> {
+    fn candidates<'k>(&'k self, wanted: &'k WantedKey) -> impl Iterator<Item = &'k VerificationKey> {
         self.keys.iter().filter(move |key| {
             let is_named = match &wanted.name {
-                Name::None => true,
-                Name::Text(id) => key.id.as_deref() == Some(&**id),
-                Name::Unusable => false,
+                KeyId::None => true,
+                KeyId::Text(id) => key.id.as_deref() == Some(&**id),
+                KeyId::Unusable => false,
             };
             is_named && key.verifier(wanted.algorithm).is_some()
         })
@@ -185,13 +185,13 @@ impl KeySet {
 /// Which key a token wants. It is all that is kept of a token while keys are read.
 #[derive(Clone, Debug)]
 pub(crate) struct WantedKey {
-    name: Name,
+    name: KeyId,
     algorithm: Algorithm,
 }
 
 /// A token's `kid`.
 #[derive(Clone, Debug)]
-enum Name {
+enum KeyId {
     None,
     Text(String),
     /// No key has such a name.
@@ -201,9 +201,9 @@ enum Name {
 impl WantedKey {
     pub(crate) fn by(jws: &Jws, algorithm: Algorithm) -> Self {
         let name = match jws.header.get("kid") {
-            None => Name::None,
-            Some(Value::String(id)) if id.len() <= LONGEST_ID => Name::Text(id.clone()),
-            Some(_) => Name::Unusable,
+            None => KeyId::None,
+            Some(Value::String(id)) if id.len() <= LONGEST_ID => KeyId::Text(id.clone()),
+            Some(_) => KeyId::Unusable,
         };
         Self { name, algorithm }
     }
@@ -211,18 +211,18 @@ impl WantedKey {
     /// The name of the key, if the token has one.
     pub(crate) fn id(&self) -> Option<&str> {
         match &self.name {
-            Name::Text(id) => Some(id),
-            Name::None | Name::Unusable => None,
+            KeyId::Text(id) => Some(id),
+            KeyId::None | KeyId::Unusable => None,
         }
     }
 
     /// Whether a key could have the name.
     pub(crate) fn can_be_found(&self) -> bool {
-        !matches!(self.name, Name::Unusable)
+        !matches!(self.name, KeyId::Unusable)
     }
 }
 
-impl Key {
+impl VerificationKey {
     /// Reads a key.
     ///
     /// # Errors
@@ -298,7 +298,7 @@ impl Key {
     }
 
     /// A key that names its issuer signs for no other. Microsoft writes `{tenantid}` for those that sign for all tenants.
-    fn check_issuer(&self, jws: &Jws) -> Result<(), Refusal> {
+    fn check_issuer(&self, jws: &Jws) -> Result<(), JwtRefusal> {
         let Some(own) = &self.issuer else { return Ok(()) };
         let text = |name: &str| jws.claims.text(name).unwrap_or_default();
         match own.replace("{tenantid}", text("tid")) == text("iss") {
@@ -366,7 +366,12 @@ fn point(bytes: &impl Fn(&str) -> Option<Vec<u8>>, length: usize) -> Result<Vec<
 }
 
 /// Verifies with the client secret.
-pub(crate) fn verify_hmac(jws: &Jws, token: &str, algorithm: Algorithm, secret: &str) -> Result<(), Refusal> {
+pub(crate) fn verify_hmac(
+    jws: &Jws,
+    token: &str,
+    algorithm: Algorithm,
+    secret: &str,
+) -> Result<(), JwtRefusal> {
     if secret.len() < algorithm.hash_length() {
         let reason = format!("the client secret is too short to be a key for {algorithm}");
         return Err((JwtCheck::Key, reason));
@@ -515,7 +520,7 @@ mod tests {
     #[test]
     fn a_key_of_one_issuer_signs_for_no_other() {
         let signs = |issuer: Option<&str>, claims: Value| {
-            let key = Key { id: None, issuer: issuer.map(str::to_owned), verifiers: Vec::new() };
+            let key = VerificationKey { id: None, issuer: issuer.map(str::to_owned), verifiers: Vec::new() };
             key.check_issuer(&jws(&json!({}), &claims)).is_ok()
         };
         let of_all_tenants = Some("https://login.example/{tenantid}/v2.0");

@@ -16,7 +16,7 @@ use crate::{
     claims::{Claims, ClaimsExt, LOGOUT_EVENT, moment, seconds},
     expectations::{Expiry, check_times, leeway, span},
     hash::sha256,
-    jws::{self, Refusal, shown},
+    jws::{self, JwtRefusal, shown},
     openid_connect::OpenIDConnect,
     policy::VerificationPolicy,
     verify::Context,
@@ -228,7 +228,7 @@ impl LogoutToken {
         claims: Claims,
         client_id: &str,
         policy: &VerificationPolicy,
-    ) -> Result<Self, Refusal> {
+    ) -> Result<Self, JwtRefusal> {
         let wrong = |check, reason: &str| Err((check, reason.to_owned()));
         if !claims.audiences().is_some_and(|audiences| audiences.contains(&client_id)) {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));

@@ -13,7 +13,7 @@ use crate::{
     expectations::Expectations,
     id_token::IdToken,
     issuer::Issuers,
-    jws::{Refusal, quoted},
+    jws::{JwtRefusal, quoted},
     openid_connect::OpenIDConnect,
     verify,
 };
@@ -325,7 +325,7 @@ impl OpenIDConnect {
 }
 
 /// That two tokens of one login are of one user of one issuer.
-fn agree(one: &Claims, other: &Claims, whose: &str) -> Result<(), Refusal> {
+fn agree(one: &Claims, other: &Claims, whose: &str) -> Result<(), JwtRefusal> {
     for name in ["iss", "sub"] {
         if one.get(name) != other.get(name) {
             return Err((JwtCheck::Agreement, format!("its {name} is not {whose}")));
@@ -340,7 +340,7 @@ fn is_undecided(protocol: &OpenIDConnect) -> bool {
 }
 
 /// That two tokens name no two users. One that lacks `iss` or `sub` names none.
-fn same_user(first: &Claims, second: &Claims, whose: &str) -> Result<(), Refusal> {
+fn same_user(first: &Claims, second: &Claims, whose: &str) -> Result<(), JwtRefusal> {
     for name in ["iss", "sub"] {
         if let (Some(one), Some(other)) = (first.get(name), second.get(name))
             && one != other
@@ -352,7 +352,7 @@ fn same_user(first: &Claims, second: &Claims, whose: &str) -> Result<(), Refusal
 }
 
 /// What else OpenID Connect Core section 12.2 says of an ID token that comes with a refresh.
-fn successor(old: &Claims, new: &Claims) -> Result<(), Refusal> {
+fn successor(old: &Claims, new: &Claims) -> Result<(), JwtRefusal> {
     let wrong = |what: &str| Err((JwtCheck::Agreement, what.to_owned()));
     // A newer one is of a session at the provider that was renewed meanwhile. Fractions of a second do not matter.
     if let (Some(first), Some(second)) = (old.date("auth_time"), new.date("auth_time"))

@@ -7,7 +7,7 @@ use oauth_core::{JwtCheck, JwtUse, OffsetDateTime, Operation, Result, serde_json
 use crate::{
     claims::{Claims, ClaimsExt, moment},
     expectations::{Expiry, check_times},
-    jws::{Refusal, shown},
+    jws::{JwtRefusal, shown},
     policy::VerificationPolicy,
     relying_party::RelyingParty,
     verify::Context,
@@ -45,7 +45,11 @@ impl SecurityEventExpectations {
         self
     }
 
-    fn check(&self, mut claims: Claims, policy: &VerificationPolicy) -> Result<SecurityEventToken, Refusal> {
+    fn check(
+        &self,
+        mut claims: Claims,
+        policy: &VerificationPolicy,
+    ) -> Result<SecurityEventToken, JwtRefusal> {
         let is_for_us =
             |audiences: Vec<&str>| audiences.iter().any(|one| self.client_ids.iter().any(|own| own == one));
         if !claims.audiences().is_some_and(is_for_us) {

@@ -13,10 +13,10 @@ pub(crate) use oauth_core::Instant;
 pub(crate) use tokio::time::Instant;
 
 /// A piece of work.
-pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type BoxedTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs a task to its end, whoever hangs up. Without a runtime it comes back, to be run by whoever wants its end.
-pub(crate) fn spawn(task: Task) -> Option<Task> {
+pub(crate) fn spawn(task: BoxedTask) -> Option<BoxedTask> {
     match Handle::try_current() {
         Ok(runtime) => {
             runtime.spawn(task);

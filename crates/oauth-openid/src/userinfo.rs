@@ -7,7 +7,7 @@ use oauth_core::{
 
 use crate::{
     claims::{ClaimsExt, seconds},
-    jws::{Refusal, shown},
+    jws::{JwtRefusal, shown},
     openid_connect::OpenIDConnect,
     policy::UserInfoForm,
     verify,
@@ -53,7 +53,7 @@ impl OpenIDConnect {
     }
 
     async fn signed_userinfo(&self, context: &verify::Context<'_>, reply: &Response) -> Result<Value> {
-        let refuse = |refusal: Refusal| context.refuse(refusal);
+        let refuse = |refusal: JwtRefusal| context.refuse(refusal);
         let text = std::str::from_utf8(reply.body().trim_ascii())
             .map_err(|_| refuse((JwtCheck::Form, "it is not text".to_owned())))?;
         let verified = self.verify(context, text, self.policy.encryption.userinfo).await?;

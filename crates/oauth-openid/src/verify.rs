@@ -14,7 +14,7 @@ use crate::{
     expectations::Expectations,
     id_token::IdToken,
     issuer::{self, Issuers},
-    jws::{self, Jws, Refusal},
+    jws::{self, Jws, JwtRefusal},
     jwt_expectations::JwtExpectations,
     keys::{JwkSet, WantedKey, verify_hmac},
     metadata::ProviderMetadata,
@@ -51,7 +51,7 @@ impl<'c> Context<'c> {
         Self::new(client, operation, JwtUse::IdToken)
     }
 
-    pub(crate) fn refuse(&self, (check, reason): Refusal) -> Error {
+    pub(crate) fn refuse(&self, (check, reason): JwtRefusal) -> Error {
         let error = JwtError { token: self.token, check, reason };
         self.client.error(self.operation, ErrorKind::Jwt(error))
     }
@@ -74,7 +74,7 @@ impl OpenIDConnect {
         token: &'t str,
         must_be_encrypted: bool,
     ) -> Result<Verified<'t>> {
-        let refuse = |refusal: Refusal| context.refuse(refusal);
+        let refuse = |refusal: JwtRefusal| context.refuse(refusal);
         let signed: Cow<'t, str> = match (jws::parts(token), must_be_encrypted) {
             (5, _) => self.decrypted(context, token).await?.into(),
             (_, false) => token.into(),
@@ -117,7 +117,7 @@ impl OpenIDConnect {
         token: &str,
         algorithm: Algorithm,
     ) -> Result<Claims> {
-        let refuse = |refusal: Refusal| context.refuse(refusal);
+        let refuse = |refusal: JwtRefusal| context.refuse(refusal);
         if algorithm.is_symmetric() {
             let Some(secret) = context.client.reveal_client_secret(context.operation).await? else {
                 let reason = format!("{algorithm} takes the client secret as its key, and there is none");

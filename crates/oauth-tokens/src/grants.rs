@@ -26,7 +26,7 @@ const JWT_BEARER: Operation = Operation::new("jwt_bearer");
 /// ```
 #[derive(Clone, Debug)]
 pub struct ClientCredentials {
-    request: GrantRequest,
+    request: GrantParams,
 }
 
 /// The JWT bearer grant (RFC 7523 section 2.1): exchanges an assertion that the application has signed for a token.
@@ -42,7 +42,7 @@ pub struct ClientCredentials {
 /// ```
 #[derive(Clone, Debug)]
 pub struct JwtBearer {
-    request: GrantRequest,
+    request: GrantParams,
     assertions: Arc<dyn AssertionSource>,
     lifetime: Option<Duration>,
 }
@@ -80,7 +80,7 @@ impl AssertionSource for oauth_fapi::JwtAssertion {
 
 /// What both grants send.
 #[derive(Clone)]
-struct GrantRequest {
+struct GrantParams {
     client: OAuth2,
     scopes: Vec<String>,
     parameters: Vec<(String, String)>,
@@ -90,7 +90,7 @@ impl ClientCredentials {
     /// A source that uses this client's id, secret, token endpoint and HTTP client. It asks for no scopes.
     #[must_use]
     pub fn new(client: OAuth2) -> Self {
-        Self { request: GrantRequest { client, scopes: Vec::new(), parameters: Vec::new() } }
+        Self { request: GrantParams { client, scopes: Vec::new(), parameters: Vec::new() } }
     }
 
     /// Asks for these scopes.
@@ -112,7 +112,7 @@ impl JwtBearer {
     /// A source that uses this client's token endpoint and HTTP client, and its id and secret unless the secret is empty.
     #[must_use]
     pub fn new(client: OAuth2, assertions: impl AssertionSource + 'static) -> Self {
-        let request = GrantRequest { client, scopes: Vec::new(), parameters: Vec::new() };
+        let request = GrantParams { client, scopes: Vec::new(), parameters: Vec::new() };
         Self { request, assertions: Arc::new(assertions), lifetime: None }
     }
 
@@ -138,7 +138,7 @@ impl JwtBearer {
     }
 }
 
-impl GrantRequest {
+impl GrantParams {
     /// Sends the request: for the scopes and parameters of the source, or in their place for those of a request.
     async fn send(
         &self,
@@ -260,10 +260,10 @@ impl fmt::Debug for dyn AssertionSource {
 }
 
 /// Shows only the names of the parameters, because a value may be a secret.
-impl fmt::Debug for GrantRequest {
+impl fmt::Debug for GrantParams {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.parameters.iter().map(|(name, _)| name).collect();
-        f.debug_struct("GrantRequest")
+        f.debug_struct("GrantParams")
             .field("client", &self.client)
             .field("scopes", &self.scopes)
             .field("parameters", &names)

@@ -7,4 +7,4 @@ pub(crate) enum Failure {
     Other(String),
 }
 
-pub(crate) type Outcome<T = ()> = Result<T, Failure>;
+pub(crate) type CommandResult<T = ()> = Result<T, Failure>;

@@ -16,13 +16,13 @@ pub use oauth_by_hand::CLIENT_ID;
 
 pub const SUBJECT: &str = "248289761001";
 
-pub enum Signer {
+pub enum JwtSigner {
     Rs256(RsaKeyPair),
     Es256(EcdsaKeyPair),
     EdDsa(Ed25519KeyPair),
 }
 
-impl Signer {
+impl JwtSigner {
     pub fn rs256() -> Result<Self> {
         Ok(Self::Rs256(RsaKeyPair::generate(KeySize::Rsa2048)?))
     }

@@ -41,7 +41,7 @@ pub struct Measured {
 
 /// Which of the two times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
+pub enum MeasuredTime {
     Wall,
     Cpu,
 }
@@ -140,22 +140,22 @@ impl Spread {
 }
 
 impl Measured {
-    pub fn time(&self, clock: Clock) -> Spread {
+    pub fn time(&self, clock: MeasuredTime) -> Spread {
         Spread::of(self.samples.iter().map(|sample| sample.of(clock)).collect())
     }
 
     /// Round by round, so that what slowed a whole round down cancels out.
-    pub fn ratio(&self, to: &Self, clock: Clock) -> Spread {
+    pub fn ratio(&self, to: &Self, clock: MeasuredTime) -> Spread {
         let pairs = self.samples.iter().zip(&to.samples);
         Spread::of(pairs.map(|(own, other)| own.of(clock) / other.of(clock)).collect())
     }
 }
 
 impl Sample {
-    pub fn of(self, clock: Clock) -> f64 {
+    pub fn of(self, clock: MeasuredTime) -> f64 {
         match clock {
-            Clock::Wall => self.wall,
-            Clock::Cpu => self.cpu,
+            MeasuredTime::Wall => self.wall,
+            MeasuredTime::Cpu => self.cpu,
         }
     }
 }

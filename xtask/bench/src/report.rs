@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use anyhow::Result;
 
-use crate::measure::{Clock, Measured, Spread};
+use crate::measure::{MeasuredTime, Measured, Spread};
 
 /// One row of the list of work, with a table for each way of doing it.
 pub struct Row {
@@ -28,11 +28,11 @@ pub struct Table {
 pub struct Bar {
     pub name: String,
     pub value: Spread,
-    pub kind: Kind,
+    pub kind: CompetitorKind,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CompetitorKind {
     Ours,
     Floor,
     Peer,
@@ -77,11 +77,11 @@ pub struct Cast<'a> {
 }
 
 impl Cast<'_> {
-    pub fn kind(&self, name: &str) -> Kind {
+    pub fn kind(&self, name: &str) -> CompetitorKind {
         match () {
-            () if self.ours.contains(&name) => Kind::Ours,
-            () if self.floors.contains(&name) => Kind::Floor,
-            () => Kind::Peer,
+            () if self.ours.contains(&name) => CompetitorKind::Ours,
+            () if self.floors.contains(&name) => CompetitorKind::Floor,
+            () => CompetitorKind::Peer,
         }
     }
 }
@@ -91,16 +91,16 @@ pub fn find<'m>(measured: &'m [Measured], name: &str) -> Option<&'m Measured> {
 }
 
 /// Times of several contenders, with the ratio of each to one of them.
-pub fn times(title: impl Into<String>, measured: &[Measured], cast: &Cast<'_>, clock: Clock) -> Table {
+pub fn times(title: impl Into<String>, measured: &[Measured], cast: &Cast<'_>, clock: MeasuredTime) -> Table {
     let base = find(measured, cast.base);
-    let other = if clock == Clock::Cpu { Clock::Wall } else { Clock::Cpu };
+    let other = if clock == MeasuredTime::Cpu { MeasuredTime::Wall } else { MeasuredTime::Cpu };
     let mut facts: Vec<String> = Vec::new();
     for (name, count) in measured.iter().flat_map(|measured| &measured.facts) {
         if count != "0" && !facts.contains(name) {
             facts.push(name.clone());
         }
     }
-    let clock_name = |clock| if clock == Clock::Cpu { "CPU" } else { "wall" };
+    let clock_name = |clock| if clock == MeasuredTime::Cpu { "CPU" } else { "wall" };
     let mut header = vec![
         String::new(),
         format!("{} × {}", clock_name(clock), cast.base),
@@ -113,7 +113,7 @@ pub fn times(title: impl Into<String>, measured: &[Measured], cast: &Cast<'_>, c
     let mut bars = Vec::new();
     for one in measured {
         let name = match cast.kind(&one.name) {
-            Kind::Ours => format!("**{}**", one.name),
+            CompetitorKind::Ours => format!("**{}**", one.name),
             _ => one.name.clone(),
         };
         let mut line = vec![name];
@@ -151,7 +151,7 @@ impl Table {
         text: &str,
         measured: &[Measured],
         (ours, to): (&str, &str),
-        clock: Clock,
+        clock: MeasuredTime,
         limit: f64,
     ) -> Self {
         if let (Some(ours), Some(to)) = (find(measured, ours), find(measured, to)) {
@@ -268,9 +268,9 @@ fn plot(table: &Table) -> String {
     for (at, bar) in table.bars.iter().enumerate() {
         let y = 10.0 + ROW * at as f64;
         let color = match bar.kind {
-            Kind::Ours => "#2563a8",
-            Kind::Floor => "#8a8f98",
-            Kind::Peer => "#d39a3c",
+            CompetitorKind::Ours => "#2563a8",
+            CompetitorKind::Floor => "#8a8f98",
+            CompetitorKind::Peer => "#d39a3c",
         };
         let end = x(bar.value.median);
         let middle = y + 9.0;

@@ -23,7 +23,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use crate::jwt::Signer;
+use crate::jwt::JwtSigner;
 
 /// The server as its clients know it.
 pub struct Server {
@@ -85,9 +85,9 @@ struct Counts {
     requests: Mutex<BTreeMap<String, u64>>,
 }
 
-struct State {
+struct BenchServerState {
     counts: Counts,
-    signer: Signer,
+    signer: JwtSigner,
     authorities: [String; 2],
 }
 
@@ -106,7 +106,7 @@ pub fn serve(folder: &Path) -> Result<()> {
         https: format!("https://{}", authorities[1]),
         ca,
     };
-    let state = Arc::new(State { counts: Counts::default(), signer: Signer::es256()?, authorities });
+    let state = Arc::new(BenchServerState { counts: Counts::default(), signer: JwtSigner::es256()?, authorities });
     println!("{}", serde_json::to_string(&hello)?);
 
     let counted = state.clone();
@@ -131,7 +131,7 @@ pub fn serve(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-async fn accept(listener: TcpListener, tls: Option<tokio_rustls::TlsAcceptor>, state: Arc<State>) {
+async fn accept(listener: TcpListener, tls: Option<tokio_rustls::TlsAcceptor>, state: Arc<BenchServerState>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         let _ = stream.set_nodelay(true);
@@ -153,7 +153,7 @@ async fn accept(listener: TcpListener, tls: Option<tokio_rustls::TlsAcceptor>, s
 async fn serve_connection(
     io: impl hyper::rt::Read + hyper::rt::Write + Unpin + 'static,
     secure: bool,
-    state: Arc<State>,
+    state: Arc<BenchServerState>,
 ) {
     let service = service_fn(move |request: Request<Incoming>| {
         let state = state.clone();
@@ -165,7 +165,7 @@ async fn serve_connection(
         .await;
 }
 
-async fn answer(request: Request<Incoming>, secure: bool, state: &State) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, secure: bool, state: &BenchServerState) -> Response<Full<Bytes>> {
     let path = request.uri().path().to_owned();
     *state.counts.requests.lock().expect("nobody panics").entry(path.clone()).or_default() += 1;
     let body = match request.into_body().collect().await {
@@ -214,7 +214,7 @@ fn reply(status: u16, body: String) -> Response<Full<Bytes>> {
         .expect("the headers are valid")
 }
 
-fn issuer(secure: bool, state: &State) -> String {
+fn issuer(secure: bool, state: &BenchServerState) -> String {
     match secure {
         false => format!("http://{}/op", state.authorities[0]),
         true => format!("https://{}/op", state.authorities[1]),

@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 
 /// A page as it was read.
 #[derive(Default)]
-pub(super) struct Page {
+pub(super) struct GuidePage {
     pub(super) title: String,
     text: String,
     pub(super) sections: Vec<Section>,
@@ -29,7 +29,7 @@ pub(super) struct Rendered {
     pub(super) problems: Vec<String>,
 }
 
-impl Page {
+impl GuidePage {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let mut anchors = Anchors::default();
         let mut sections = vec![Section::default()];
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str) -> Rendered {
-        Page::parse(text).unwrap().render(|target| match target {
+        GuidePage::parse(text).unwrap().render(|target| match target {
             "dead.md" => Err("dead.md is dead".to_owned()),
             target => Ok(target.replace(".md", ".html")),
         })
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn headings_get_the_anchors_of_the_repositorys_host() {
-        let page = Page::parse("# A page\n\n## `a_b` & C, d!\n\n## Twice\n\n## Twice\n").unwrap();
+        let page = GuidePage::parse("# A page\n\n## `a_b` & C, d!\n\n## Twice\n\n## Twice\n").unwrap();
         for anchor in ["a-page", "a_b--c-d", "twice", "twice-1"] {
             assert!(page.has_anchor(anchor), "{anchor}");
         }
@@ -253,12 +253,12 @@ mod tests {
 
     #[test]
     fn a_page_without_a_title_is_refused() {
-        assert!(Page::parse("Some words.\n").is_err());
+        assert!(GuidePage::parse("Some words.\n").is_err());
     }
 
     #[test]
     fn the_search_knows_sections_by_their_headings() {
-        let page = Page::parse("# P\n\nTop words.\n\n## Part\n\nMore `code` here.\n").unwrap();
+        let page = GuidePage::parse("# P\n\nTop words.\n\n## Part\n\nMore `code` here.\n").unwrap();
         let found: Vec<_> =
             page.sections.iter().map(|of| (&*of.heading, &*of.anchor, of.text.trim())).collect();
         assert_eq!(found, [("", "", "Top words."), ("Part", "part", "More code here.")]);

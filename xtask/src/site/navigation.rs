@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::site::markdown::{escaped, html_name};
 
-pub(super) struct Navigation {
+pub(super) struct SiteNavigation {
     parts: Vec<Part>,
 }
 
@@ -19,7 +19,7 @@ pub(super) struct Entry {
     pub(super) file: String,
 }
 
-impl Navigation {
+impl SiteNavigation {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let mut parts: Vec<Part> = Vec::new();
         for line in text.lines().map(str::trim) {
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_page_that_is_missing_in_the_navigation_is_found() {
-        let navigation = Navigation::parse("# Start\n\n- [A](a.md)\n- [Gone](gone.md)\n").unwrap();
+        let navigation = SiteNavigation::parse("# Start\n\n- [A](a.md)\n- [Gone](gone.md)\n").unwrap();
         let problems = navigation.problems(["a.md", "b.md", "providers/x.md"].into_iter());
         assert_eq!(
             problems,
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_pages_before_and_after_are_named() {
-        let navigation = Navigation::parse("# One\n- [A](a.md)\n# Two\n- [B](b.md)\n").unwrap();
+        let navigation = SiteNavigation::parse("# One\n- [A](a.md)\n# Two\n- [B](b.md)\n").unwrap();
         let words =
             |name| navigation.neighbours(name).map(|(word, entry)| (word, &*entry.title)).collect::<Vec<_>>();
         assert_eq!(words("a.md"), [("Next", "B")]);

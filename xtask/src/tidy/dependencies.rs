@@ -20,7 +20,7 @@ const HEAD: &str = "| crate | maintained by | unsafe code | build script | what 
 
 /// What the table says of a crate, and what is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Facts {
+struct RegistryFacts {
     has_unsafe_code: bool,
     has_build_script: bool,
 }
@@ -32,9 +32,9 @@ pub(super) fn check(members: &[Package], metadata: &Metadata, findings: &mut Fin
         .filter(|dependency| dependency.kind.as_deref() != Some("dev") && dependency.path.is_none())
         .map(|dependency| &*dependency.name)
         .collect();
-    let mut direct: BTreeMap<&str, Facts> = BTreeMap::new();
+    let mut direct: BTreeMap<&str, RegistryFacts> = BTreeMap::new();
     for package in metadata.packages.iter().filter(|package| names.contains(&*package.name)) {
-        let facts = Facts {
+        let facts = RegistryFacts {
             has_unsafe_code: has_unsafe_code(package.folder())?,
             has_build_script: package.has_build_script(),
         };
@@ -71,7 +71,7 @@ fn is_unsafe(line: &str) -> bool {
         .any(|word| code.contains(word))
 }
 
-fn problems(direct: &BTreeMap<&str, Facts>, page: &str) -> Vec<String> {
+fn problems(direct: &BTreeMap<&str, RegistryFacts>, page: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut listed = BTreeSet::new();
     for row in page.lines().skip_while(|line| *line != HEAD).skip(2).take_while(|line| line.starts_with('|'))
@@ -109,9 +109,10 @@ mod tests {
 
     #[test]
     fn a_dependency_without_a_line_is_found_and_so_is_a_line_that_is_not_so() {
-        let plain = Facts { has_unsafe_code: false, has_build_script: false };
+        let plain = RegistryFacts { has_unsafe_code: false, has_build_script: false };
         let page = |rows: &str| format!("# Page\n\n{HEAD}\n| --- | --- | --- | --- | --- |\n{rows}\nEnd.\n");
-        let direct = BTreeMap::from([("http", Facts { has_unsafe_code: true, ..plain }), ("url", plain)]);
+        let direct =
+            BTreeMap::from([("http", RegistryFacts { has_unsafe_code: true, ..plain }), ("url", plain)]);
         let good = "| `http` | hyper | yes | no | requests |\n| `url` | Servo | no | no | URLs |\n";
         assert!(problems(&direct, &page(good)).is_empty());
         for (wrong, named) in [

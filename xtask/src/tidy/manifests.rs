@@ -19,7 +19,7 @@ pub(super) fn check(members: &[Package], findings: &mut Findings) -> Result<()> 
         let path = &package.manifest_path;
         let manifest: Table = workspace::read(path)?.parse().with_context(|| workspace::short(path))?;
         let library = package.folder().join("src/lib.rs");
-        let kind = Kind {
+        let kind = PackageKind {
             is_published: package.is_published(),
             has_own_version: has_own_version(&workspace::short(path)),
             unit_tests: library.exists().then(|| has_unit_tests(&library)).transpose()?,
@@ -50,7 +50,7 @@ fn forbids_unsafe_code(manifest: &Table) -> bool {
 
 /// What the rules depend on.
 #[derive(Clone, Copy)]
-struct Kind {
+struct PackageKind {
     is_published: bool,
     has_own_version: bool,
     /// Whether the library has unit tests; `None` where there is no library.
@@ -105,7 +105,7 @@ fn internal_versions(members: &[Package], findings: &mut Findings) -> Result<()>
     Ok(())
 }
 
-fn problems(manifest: &Table, kind: Kind) -> Vec<String> {
+fn problems(manifest: &Table, kind: PackageKind) -> Vec<String> {
     let mut found = Vec::new();
     let package = table(manifest, "package").cloned().unwrap_or_default();
     for field in INHERITED {
@@ -204,10 +204,11 @@ mod tests {
         workspace = true
     "#;
 
-    const PUBLISHED: Kind = Kind { is_published: true, has_own_version: false, unit_tests: Some(false) };
+    const PUBLISHED: PackageKind =
+        PackageKind { is_published: true, has_own_version: false, unit_tests: Some(false) };
 
     #[track_caller]
-    fn one(manifest: &str, kind: Kind, complaint: &str) {
+    fn one(manifest: &str, kind: PackageKind, complaint: &str) {
         let found = problems(&manifest.parse().unwrap(), kind);
         assert!(matches!(&found[..], [one] if one.contains(complaint)), "{complaint}: {found:?}");
     }
@@ -250,7 +251,7 @@ mod tests {
         ] {
             assert_eq!(has_own_version(manifest), expected, "{manifest}");
         }
-        let provider = Kind { has_own_version: true, ..PUBLISHED };
+        let provider = PackageKind { has_own_version: true, ..PUBLISHED };
         one(GOOD, provider, "version of its own");
         let own = GOOD.replacen("version.workspace = true", "version = '0.3.1'", 1);
         assert_eq!(problems(&own.parse().unwrap(), provider), Vec::<String>::new());
@@ -273,8 +274,8 @@ mod tests {
     #[test]
     fn a_library_is_built_for_unit_tests_only_where_it_has_some() {
         one(&GOOD.replace("test = false", ""), PUBLISHED, "has no unit tests");
-        one(GOOD, Kind { unit_tests: Some(true), ..PUBLISHED }, "never run");
-        let without_library = Kind { unit_tests: None, ..PUBLISHED };
+        one(GOOD, PackageKind { unit_tests: Some(true), ..PUBLISHED }, "never run");
+        let without_library = PackageKind { unit_tests: None, ..PUBLISHED };
         assert_eq!(problems(&GOOD.parse().unwrap(), without_library), Vec::<String>::new());
     }
 }

@@ -6,11 +6,11 @@ use oauth_core::{HttpClient, bytes::Bytes, http};
 use oauth_openid::JwkSet;
 use serde_json::Value;
 
-use crate::facts::Facts;
+use crate::facts::PublishedFacts;
 
 /// What came of a comparison.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum Compared {
     /// The provider publishes no metadata.
     Nothing,
     /// Why its metadata could not be compared.
@@ -20,18 +20,18 @@ pub(crate) enum Outcome {
 }
 
 pub(crate) async fn compare(
-    facts: &Facts,
+    facts: &PublishedFacts,
     parameters: &BTreeMap<String, String>,
     http: &dyn HttpClient,
-) -> Outcome {
-    let Some(url) = &facts.discovery_url else { return Outcome::Nothing };
+) -> Compared {
+    let Some(url) = &facts.discovery_url else { return Compared::Nothing };
     let url = match facts.filled(url, parameters) {
         Ok(url) => url,
-        Err(name) => return Outcome::NotCompared(format!("it needs {name}: --set {name}=…")),
+        Err(name) => return Compared::NotCompared(format!("it needs {name}: --set {name}=…")),
     };
     let metadata = match fetch(http, &url).await {
         Ok(metadata) => metadata,
-        Err(reason) => return Outcome::NotCompared(format!("{url}: {reason}")),
+        Err(reason) => return Compared::NotCompared(format!("{url}: {reason}")),
     };
     let mut differences = Comparison { facts, parameters, metadata: &metadata, differences: Vec::new() };
     differences.urls();
@@ -40,11 +40,11 @@ pub(crate) async fn compare(
     if let Some(url) = metadata["jwks_uri"].as_str() {
         differences.extend(keys_problem(http, url).await);
     }
-    Outcome::Compared(differences)
+    Compared::Compared(differences)
 }
 
 struct Comparison<'a> {
-    facts: &'a Facts,
+    facts: &'a PublishedFacts,
     parameters: &'a BTreeMap<String, String>,
     metadata: &'a Value,
     differences: Vec<String>,
@@ -225,18 +225,18 @@ mod tests {
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]})
     }
 
-    async fn compared(metadata: Value, keys: Value) -> Outcome {
+    async fn compared(metadata: Value, keys: Value) -> Compared {
         let copies = Copies(HashMap::from([(DISCOVERY.to_owned(), metadata), (KEYS.to_owned(), keys)]));
-        compare(&Facts::parse(FACTS).unwrap(), &BTreeMap::new(), &copies).await
+        compare(&PublishedFacts::parse(FACTS).unwrap(), &BTreeMap::new(), &copies).await
     }
 
     #[tokio::test]
     async fn what_is_as_the_facts_say_differs_nowhere() {
-        assert_eq!(compared(metadata(), keys()).await, Outcome::Compared(Vec::new()));
+        assert_eq!(compared(metadata(), keys()).await, Compared::Compared(Vec::new()));
         // An address that the facts know as another spelling.
         let mut older = metadata();
         older["authorization_endpoint"] = "https://accounts.google.com/o/oauth2/auth".into();
-        assert_eq!(compared(older, keys()).await, Outcome::Compared(Vec::new()));
+        assert_eq!(compared(older, keys()).await, Compared::Compared(Vec::new()));
     }
 
     #[tokio::test]
@@ -259,7 +259,7 @@ mod tests {
         ] {
             let mut changed = metadata();
             changed[member] = value;
-            let Outcome::Compared(differences) = compared(changed, keys()).await else { panic!("{member}") };
+            let Compared::Compared(differences) = compared(changed, keys()).await else { panic!("{member}") };
             assert!(differences.iter().any(|found| found.contains(words)), "{member}: {differences:?}");
         }
     }
@@ -267,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn keys_that_verify_nothing_are_a_difference() {
         for unusable in [json!({"keys": []}), json!({"keys": [{"kty": "oct", "k": "AA"}]}), json!([])] {
-            let Outcome::Compared(differences) = compared(metadata(), unusable).await else { panic!() };
+            let Compared::Compared(differences) = compared(metadata(), unusable).await else { panic!() };
             assert_eq!(differences.len(), 1, "{differences:?}");
         }
     }
@@ -275,21 +275,23 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_reached_or_needs_a_parameter_is_not_compared() {
         let nothing = Copies::default();
-        let google = Facts::parse(FACTS).unwrap();
-        assert!(matches!(compare(&google, &BTreeMap::new(), &nothing).await, Outcome::NotCompared(_)));
-        let okta = Facts::parse(
+        let google = PublishedFacts::parse(FACTS).unwrap();
+        assert!(matches!(compare(&google, &BTreeMap::new(), &nothing).await, Compared::NotCompared(_)));
+        let okta = PublishedFacts::parse(
             "issuer = \"https://{domain}\"\ndiscovery_url = \"https://{domain}/.well-known/openid-configuration\"\n",
         )
         .unwrap();
-        let Outcome::NotCompared(reason) = compare(&okta, &BTreeMap::new(), &nothing).await else { panic!() };
+        let Compared::NotCompared(reason) = compare(&okta, &BTreeMap::new(), &nothing).await else {
+            panic!()
+        };
         assert!(reason.contains("--set domain="), "{reason}");
         let copies = Copies(HashMap::from([(
             "https://dev.okta.example/.well-known/openid-configuration".to_owned(),
             json!({"issuer": "https://dev.okta.example"}),
         )]));
         let domain = BTreeMap::from([("domain".to_owned(), "dev.okta.example".to_owned())]);
-        assert_eq!(compare(&okta, &domain, &copies).await, Outcome::Compared(Vec::new()));
-        assert_eq!(compare(&Facts::default(), &domain, &copies).await, Outcome::Nothing);
+        assert_eq!(compare(&okta, &domain, &copies).await, Compared::Compared(Vec::new()));
+        assert_eq!(compare(&PublishedFacts::default(), &domain, &copies).await, Compared::Nothing);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 /// The fields of a facts file that can be compared; `crates/oauth-emulator/providers/README.md` explains them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Facts {
+pub(crate) struct PublishedFacts {
     pub(crate) issuer: Option<String>,
     pub(crate) discovery_url: Option<String>,
     pub(crate) jwks_url: Option<String>,
@@ -23,19 +23,19 @@ pub(crate) struct Facts {
     pub(crate) token_auth: Option<String>,
     pub(crate) pkce: Option<String>,
     parameters: Vec<String>,
-    pub(crate) emulator: Manners,
+    pub(crate) emulator: PublishedManners,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Manners {
+pub(crate) struct PublishedManners {
     /// Further URLs of an endpoint, by the name of its key.
     pub(crate) aliases: BTreeMap<String, Vec<String>>,
     pub(crate) id_token_alg: Option<String>,
     pub(crate) iss_parameter: bool,
 }
 
-impl Facts {
+impl PublishedFacts {
     /// The facts of these providers, or of all; without those of invented ones.
     pub(crate) fn all(folder: &Path, names: &[String]) -> Result<BTreeMap<String, Self>> {
         let mut all = BTreeMap::new();

@@ -10,8 +10,8 @@ use clap::Parser;
 use oauth_core::{HttpClient, default_http_client};
 
 use crate::{
-    compare::{Outcome, compare},
-    facts::Facts,
+    compare::{Compared, compare},
+    facts::PublishedFacts,
 };
 
 /// Fetches the metadata and the keys of providers, and prints where they differ from the emulator's facts.
@@ -19,7 +19,7 @@ use crate::{
 /// Metadata is read from the `discovery_url` of each facts file (OpenID Connect Discovery, RFC 8414). Providers that publish none are left
 /// out. The exit code is 1 if something differs, and 2 if a provider was asked for by name and could not be compared.
 #[derive(Parser)]
-struct Arguments {
+struct VerifyArguments {
     /// The folder of the facts files
     #[arg(long, default_value = "crates/oauth-emulator/providers")]
     facts: PathBuf,
@@ -37,15 +37,15 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+    let arguments = VerifyArguments::parse();
     let parameters = arguments.parameters.into_iter().collect();
     let http = default_http_client().map_err(anyhow::Error::msg)?;
-    let facts = Facts::all(&arguments.facts, &arguments.names)?;
+    let facts = PublishedFacts::all(&arguments.facts, &arguments.names)?;
     Ok(report(&facts, &parameters, !arguments.names.is_empty(), &http).await)
 }
 
 async fn report(
-    all: &BTreeMap<String, Facts>,
+    all: &BTreeMap<String, PublishedFacts>,
     parameters: &BTreeMap<String, String>,
     by_name: bool,
     http: &Arc<dyn HttpClient>,
@@ -53,17 +53,17 @@ async fn report(
     let (mut same, mut different, mut unreached) = (0, 0, 0);
     for (name, facts) in all {
         match compare(facts, parameters, &**http).await {
-            Outcome::Nothing if by_name => {
+            Compared::Nothing if by_name => {
                 println!("{name}: it publishes no metadata, so that there is nothing to compare");
                 unreached += 1;
             }
-            Outcome::Nothing => {}
-            Outcome::NotCompared(reason) => {
+            Compared::Nothing => {}
+            Compared::NotCompared(reason) => {
                 println!("{name}: not compared: {reason}");
                 unreached += 1;
             }
-            Outcome::Compared(differences) if differences.is_empty() => same += 1,
-            Outcome::Compared(differences) => {
+            Compared::Compared(differences) if differences.is_empty() => same += 1,
+            Compared::Compared(differences) => {
                 different += 1;
                 println!("{name}:");
                 differences.iter().for_each(|difference| println!("  {difference}"));

@@ -10,14 +10,14 @@ use serde_json::json;
 use crate::{
     arguments::{Common, DockerCredential, HelperAction},
     commands::token::{account, live},
-    exit::Outcome,
+    exit::CommandResult,
     output::print_line,
 };
 
 /// What docker compares the output with to see that there are none.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
-pub(crate) async fn run(docker: &DockerCredential, common: &Common) -> Outcome<ExitCode> {
+pub(crate) async fn run(docker: &DockerCredential, common: &Common) -> CommandResult<ExitCode> {
     match docker.action {
         HelperAction::Get => {}
         HelperAction::List => {

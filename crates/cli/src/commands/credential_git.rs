@@ -10,11 +10,11 @@ use oauth_tokens::AccessToken;
 use crate::{
     arguments::{Common, GitCredential, HelperAction},
     commands::token::{account, live},
-    exit::Outcome,
+    exit::CommandResult,
     output::print_line,
 };
 
-pub(crate) async fn run(git: &GitCredential, common: &Common) -> Outcome {
+pub(crate) async fn run(git: &GitCredential, common: &Common) -> CommandResult {
     let mut input = String::new();
     io::stdin().lock().take(64 * 1024).read_to_string(&mut input)?;
     let asked = parse(&input);

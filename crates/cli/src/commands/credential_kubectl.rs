@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     arguments::{Common, KubectlCredential},
     commands::token::{account, with_advice},
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     jwt,
     output::print_line,
     tokens::{self, AccountTokens},
@@ -18,7 +18,7 @@ use crate::{
 /// kubectl is told that the token ends a little before it does.
 const MARGIN: Duration = Duration::seconds(30);
 
-pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome {
+pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> CommandResult {
     let version = version(env::var("KUBERNETES_EXEC_INFO").ok().as_deref())?;
     let account = account(Some(&kubectl.account), common)?;
     let AccountTokens { manager, key, .. } = tokens::of(&account, common).await?;
@@ -63,7 +63,7 @@ pub(crate) async fn run(kubectl: &KubectlCredential, common: &Common) -> Outcome
 }
 
 /// The version that kubectl speaks.
-fn version(info: Option<&str>) -> Outcome<&'static str> {
+fn version(info: Option<&str>) -> CommandResult<&'static str> {
     const VERSIONS: [&str; 2] = ["client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"];
     let Some(info) = info else { return Ok(VERSIONS[0]) };
     let info: Value = serde_json::from_str(info)

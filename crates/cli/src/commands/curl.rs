@@ -12,13 +12,13 @@ use oauth_tokens::AccessToken;
 use crate::{
     arguments::{Common, Curl},
     commands::token::{account, with_advice},
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     output::plain,
     provider,
     tokens::{self, AccountTokens},
 };
 
-pub(crate) async fn run(curl: &Curl, common: &Common) -> Outcome<ExitCode> {
+pub(crate) async fn run(curl: &Curl, common: &Common) -> CommandResult<ExitCode> {
     let body = body(curl)?;
     let url = url::Url::parse(&curl.url).map_err(|error| Failure::Usage(format!("{}: {error}", curl.url)))?;
     if url.scheme() != "https" && !crate::urls::is_loopback(&curl.url) && !common.dangerously_allow_plain_http
@@ -74,7 +74,7 @@ fn is_of_server(url: &url::Url, server: &str) -> bool {
     })
 }
 
-fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<http::Request<Bytes>> {
+fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> CommandResult<http::Request<Bytes>> {
     let wrong = |problem: String| Failure::Usage(problem);
     let method = match (&body, &*curl.request) {
         (Some(_), "GET") => "POST",
@@ -109,7 +109,7 @@ fn request(curl: &Curl, token: &AccessToken, body: Option<Bytes>) -> Outcome<htt
     request.map_err(|error| wrong(error.to_string()))
 }
 
-fn body(curl: &Curl) -> Outcome<Option<Bytes>> {
+fn body(curl: &Curl) -> CommandResult<Option<Bytes>> {
     let Some(data) = &curl.data else { return Ok(None) };
     let read = match data.strip_prefix('@') {
         None => Ok(data.clone().into_bytes()),

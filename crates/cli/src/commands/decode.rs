@@ -5,7 +5,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     arguments::Decode,
-    exit::Outcome,
+    exit::CommandResult,
     jwt,
     output::{Output, to_json},
     words::in_words,
@@ -14,7 +14,7 @@ use crate::{
 /// Claims that are moments (RFC 7519 section 4.1, OpenID Connect Core section 2).
 const MOMENTS: &[&str] = &["auth_time", "exp", "iat", "nbf", "toe", "updated_at"];
 
-pub(crate) fn run(decode: &Decode, output: Output) -> Outcome {
+pub(crate) fn run(decode: &Decode, output: Output) -> CommandResult {
     let parts = jwt::parts(&jwt::read(&decode.file)?)?;
     let value = json!({ "verified": false, "header": parts.header, "claims": parts.claims });
     let pretty = to_json(&json!({ "header": parts.header, "claims": parts.claims }))?;

@@ -4,13 +4,13 @@ use serde_json::json;
 
 use crate::{
     arguments::{Common, Discover},
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     mcp, metadata,
     output::{Output, plain, to_json},
     provider,
 };
 
-pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) -> CommandResult {
     if discover.mcp {
         return server(discover, common, output).await;
     }
@@ -37,7 +37,7 @@ pub(crate) async fn run(discover: &Discover, common: &Common, output: Output) ->
 }
 
 /// What an MCP server and its authorization server say.
-async fn server(discover: &Discover, common: &Common, output: Output) -> Outcome {
+async fn server(discover: &Discover, common: &Common, output: Output) -> CommandResult {
     let url = mcp::server_url(&discover.url, common)?;
     let (_, target) = mcp::discover(&url, common).await?;
     let target = target?;

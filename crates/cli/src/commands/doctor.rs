@@ -9,14 +9,14 @@ use crate::{
     accounts::Accounts,
     arguments::{Common, Doctor},
     config,
-    doctor::{self, Facts, Finding, Level},
-    exit::{Failure, Outcome},
+    doctor::{self, Finding, Level, TargetFacts},
+    exit::{CommandResult, Failure},
     mcp::{self, Greeting},
     output::{Output, plain, print_line, to_json},
     provider::{self, is_url},
 };
 
-pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Outcome<ExitCode> {
+pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> CommandResult<ExitCode> {
     let http = provider::http_client(common)?;
     let mut findings: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
     for (name, mut facts) in targets(doctor, common)? {
@@ -66,15 +66,15 @@ pub(crate) async fn run(doctor: &Doctor, common: &Common, output: Output) -> Out
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
-    let new = || Facts {
+fn targets(doctor: &Doctor, common: &Common) -> CommandResult<Vec<(String, TargetFacts)>> {
+    let new = || TargetFacts {
         redirect_uri: doctor.redirect_uri.clone(),
         ca_file: common.ca_file.as_ref().map(|file| file.display().to_string()),
         allows_http: common.dangerously_allow_plain_http,
-        ..Facts::default()
+        ..TargetFacts::default()
     };
     if let Some(issuer) = doctor.target.as_deref().filter(|target| is_url(target)) {
-        return Ok(vec![(issuer.to_owned(), Facts { issuer: Some(issuer.to_owned()), ..new() })]);
+        return Ok(vec![(issuer.to_owned(), TargetFacts { issuer: Some(issuer.to_owned()), ..new() })]);
     }
     let tables = config::read_each(common.config.as_deref())?;
     let chosen: Vec<_> = match &doctor.target {
@@ -97,14 +97,14 @@ fn targets(doctor: &Doctor, common: &Common) -> Outcome<Vec<(String, Facts)>> {
         let path = config::path(common.config.as_deref())?;
         return Err(Failure::Usage(format!("{} has no tables; name an issuer to look at", path.display())));
     }
-    let facts = |(name, table): (String, Result<config::Profile, String>)| {
+    let facts = |(name, table): (String, Result<config::ClientProfile, String>)| {
         let mut profile = match table {
             Ok(profile) => profile,
-            Err(problem) => return (name, Facts { unreadable: Some(problem), ..new() }),
+            Err(problem) => return (name, TargetFacts { unreadable: Some(problem), ..new() }),
         };
         let names_provider = profile.settings.contains_key("provider");
         profile.settings.entry("provider").or_insert_with(|| name.clone().into());
-        let facts = Facts {
+        let facts = TargetFacts {
             names_provider,
             issuer: profile.text("issuer").map(str::to_owned),
             redirect_uri: doctor.redirect_uri.clone().or_else(|| profile.redirect_uri.clone()),
@@ -126,13 +126,13 @@ fn has_accounts(common: &Common) -> bool {
 /// The providers that somebody runs under an address of their own, and whose clients know the issuer by it.
 const WITH_METADATA: &[&str] = &["auth0", "authentik", "keycloak", "logto", "okta", "onelogin", "zitadel"];
 
-fn published_issuer(profile: &config::Profile, client: &dyn Provider) -> Option<String> {
+fn published_issuer(profile: &config::ClientProfile, client: &dyn Provider) -> Option<String> {
     let is_one = WITH_METADATA.contains(&profile.text("provider")?);
     client.oauth2().issuer().filter(|_| is_one).map(str::to_owned)
 }
 
 /// What prevents a sign-in at an MCP server.
-async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
+async fn server(url: &str, common: &Common) -> CommandResult<Vec<Finding>> {
     let server = mcp::server_url(url, common)?;
     let (greeting, target) = mcp::discover(&server, common).await?;
     let mut findings = Vec::new();
@@ -170,11 +170,11 @@ async fn server(url: &str, common: &Common) -> Outcome<Vec<Finding>> {
         )),
     }
     if !target.is_legacy() {
-        let facts = Facts {
+        let facts = TargetFacts {
             issuer: Some(issuer.to_owned()),
             ca_file: common.ca_file.as_ref().map(|file| file.display().to_string()),
             allows_http: common.dangerously_allow_plain_http,
-            ..Facts::default()
+            ..TargetFacts::default()
         };
         let facts = facts.gather(&*provider::http_client(common)?).await;
         findings.extend(doctor::check_authorization_server(&facts));

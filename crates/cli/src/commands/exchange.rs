@@ -4,18 +4,18 @@ use serde_json::json;
 use time::format_description::well_known::Rfc3339;
 
 use crate::{
-    arguments::{Common, Exchange, TokenFormat},
+    arguments::{Common, ExchangeArguments, TokenFormat},
     commands::token::{in_form, kind},
     exchange,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     machine, managers,
     output::{Output, print_line, to_json},
     provider, tokens,
 };
 
-pub(crate) async fn run(exchange: &Exchange, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(exchange: &ExchangeArguments, common: &Common, output: Output) -> CommandResult {
     let target = provider::target(&exchange.target, &exchange.client, common)?;
-    let request = exchange::Exchange::of_arguments(&exchange.request)?;
+    let request = exchange::KeptExchange::of_arguments(&exchange.request)?;
     let client = machine::client(&target.name, &target.profile, common).await?;
     let requests = tokens::requests(&request, &exchange.client.scopes, 0, common).await?;
     let sent = requests.next().await;

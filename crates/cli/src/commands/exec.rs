@@ -8,10 +8,10 @@ use std::{
 use crate::{
     arguments::{Common, Exec},
     commands::token::{account, live},
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
 };
 
-pub(crate) async fn run(exec: &Exec, common: &Common) -> Outcome<ExitCode> {
+pub(crate) async fn run(exec: &Exec, common: &Common) -> CommandResult<ExitCode> {
     let account = account(Some(&exec.account), common)?;
     let token = live(&account, common).await?;
     let Some((program, arguments)) = exec.program.split_first() else {
@@ -24,13 +24,13 @@ pub(crate) async fn run(exec: &Exec, common: &Common) -> Outcome<ExitCode> {
 
 /// Becomes the program, which then gets signals and has its exit code as if nothing had been before it.
 #[cfg(unix)]
-fn replaced_by(mut command: Command, program: &str) -> Outcome<ExitCode> {
+fn replaced_by(mut command: Command, program: &str) -> CommandResult<ExitCode> {
     let error = std::os::unix::process::CommandExt::exec(&mut command);
     Err(cannot_run(program, &error))
 }
 
 #[cfg(not(unix))]
-fn replaced_by(mut command: Command, program: &str) -> Outcome<ExitCode> {
+fn replaced_by(mut command: Command, program: &str) -> CommandResult<ExitCode> {
     let status = command.status().map_err(|error| cannot_run(program, &error))?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

@@ -7,11 +7,11 @@ use crate::{
     accounts::Accounts,
     arguments::Common,
     config,
-    exit::Outcome,
+    exit::CommandResult,
     output::{Output, plain},
 };
 
-pub(crate) fn run(common: &Common, output: Output) -> Outcome {
+pub(crate) fn run(common: &Common, output: Output) -> CommandResult {
     let accounts = Accounts::read(&config::data_folder(common.home.as_deref())?)?;
     let current = accounts.current();
     let value: Vec<_> = accounts
@@ -39,7 +39,7 @@ pub(crate) fn run(common: &Common, output: Output) -> Outcome {
     })
 }
 
-pub(crate) fn use_account(name: &str, common: &Common, output: Output) -> Outcome {
+pub(crate) fn use_account(name: &str, common: &Common, output: Output) -> CommandResult {
     Accounts::change(&config::data_folder(common.home.as_deref())?, |accounts| accounts.use_account(name))?;
     output.progress(&format!("{name} is in use"));
     Ok(())

@@ -10,19 +10,19 @@ use serde_json::json;
 
 use crate::{
     accounts::{Account, Accounts},
-    arguments::{Common, Login, Method},
+    arguments::{Common, LoginArguments, LoginMethod},
     commands::logout::forget,
     config,
-    exchange::{Exchange, Subject},
-    exit::{Failure, Outcome, in_words_of_this_tool},
+    exchange::{KeptExchange, Subject},
+    exit::{CommandResult, Failure, in_words_of_this_tool},
     managers, mcp, metadata,
     output::{Output, plain},
-    provider::{self, Target, is_url},
+    provider::{self, NamedClient, is_url},
     store,
     tokens::{self, AccountTokens},
 };
 
-pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(login: &LoginArguments, common: &Common, output: Output) -> CommandResult {
     let target = provider::target(&login.target, &login.client, common)?;
     let name = login.account.clone().unwrap_or_else(|| target.name.clone());
     check_name(&name)?;
@@ -42,8 +42,8 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
         output.warn("the configuration lets this account send secrets over plain http");
     }
     let method = match (&login.exchange, login.method) {
-        (Some(_), Method::Auto) => Method::TokenExchange,
-        (Some(_), method) if method != Method::TokenExchange => {
+        (Some(_), LoginMethod::Auto) => LoginMethod::TokenExchange,
+        (Some(_), method) if method != LoginMethod::TokenExchange => {
             return Err(Failure::Usage(
                 "a token to exchange goes with --method token-exchange, which needs no browser".to_owned(),
             ));
@@ -55,15 +55,17 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
         output.warn(&format!("no keyring; the key of the tokens is in {}", file.display()));
     }
     let account = match method {
-        Method::ClientCredentials if !login.mcp => sign_in_as_client(login, account, None, common).await?,
-        Method::TokenExchange if !login.mcp => {
+        LoginMethod::ClientCredentials if !login.mcp => {
+            sign_in_as_client(login, account, None, common).await?
+        }
+        LoginMethod::TokenExchange if !login.mcp => {
             let Some(request) = &login.exchange else {
                 return Err(Failure::Usage(
                     "which token is to be exchanged? --subject-account names an account, --subject-token-file a file"
                         .to_owned(),
                 ));
             };
-            let exchange = Exchange::of_arguments(request)?;
+            let exchange = KeptExchange::of_arguments(request)?;
             if exchange.subject == Subject::Input {
                 return Err(Failure::Usage(
                     "a token from standard input cannot be read again when another one is needed; name a file, or use `exchange`"
@@ -93,7 +95,7 @@ pub(crate) async fn run(login: &Login, common: &Common, output: Output) -> Outco
 }
 
 /// A name is shown in messages, written into files, and typed.
-fn check_name(name: &str) -> Outcome {
+fn check_name(name: &str) -> CommandResult {
     let is_plain = |char: char| char.is_alphanumeric() || matches!(char, '.' | '-' | '_' | ':' | '@');
     match !name.is_empty() && name.len() <= 100 && name.chars().all(is_plain) {
         true => Ok(()),
@@ -104,12 +106,12 @@ fn check_name(name: &str) -> Outcome {
 }
 
 async fn sign_in_user(
-    login: &Login,
-    target: &Target,
+    login: &LoginArguments,
+    target: &NamedClient,
     account: Account,
     common: &Common,
     output: Output,
-) -> Outcome<Account> {
+) -> CommandResult<Account> {
     let provider = provider::build(&account.name, &target.profile, common).await?;
     let done = sign_in(&*provider, options(login, target)).await.map_err(failure)?;
     // A provider without a profile still gives tokens.
@@ -136,7 +138,7 @@ async fn sign_in_user(
 }
 
 /// Whether a URL is that of an MCP server: because the user says so, or because it has no metadata of an issuer.
-async fn is_mcp(login: &Login, target: &Target, common: &Common) -> Outcome<bool> {
+async fn is_mcp(login: &LoginArguments, target: &NamedClient, common: &Common) -> CommandResult<bool> {
     if login.mcp
         || !is_url(&login.target)
         || target.profile.settings.get("provider") != Some(&"openid".into())
@@ -161,12 +163,12 @@ async fn is_mcp(login: &Login, target: &Target, common: &Common) -> Outcome<bool
 }
 
 async fn sign_in_at_server(
-    login: &Login,
+    login: &LoginArguments,
     mut account: Account,
     common: &Common,
     output: Output,
-) -> Outcome<Account> {
-    if !matches!(login.method, Method::Auto | Method::Browser | Method::Paste) {
+) -> CommandResult<Account> {
+    if !matches!(login.method, LoginMethod::Auto | LoginMethod::Browser | LoginMethod::Paste) {
         return Err(Failure::Usage(
             "a sign-in at an MCP server takes a browser: --method browser or paste".to_owned(),
         ));
@@ -194,8 +196,8 @@ async fn sign_in_at_server(
     }
     let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(
         match login.method {
-            Method::Browser => oauth_native::Method::Loopback,
-            Method::Paste => oauth_native::Method::Paste,
+            LoginMethod::Browser => oauth_native::Method::Loopback,
+            LoginMethod::Paste => oauth_native::Method::Paste,
             _ => oauth_native::Method::Auto,
         },
     );
@@ -218,18 +220,18 @@ async fn manager_of(
     account: &Account,
     common: &Common,
     provider: Arc<dyn Provider>,
-) -> Outcome<(TokenManager, Arc<dyn Provider>)> {
+) -> CommandResult<(TokenManager, Arc<dyn Provider>)> {
     let manager = store::open(common).await?.token_manager().provider(provider.clone()).build();
     let manager = manager.map_err(|error| Failure::Other(format!("{}: {error}", account.name)))?;
     Ok((managers::watched(manager), provider))
 }
 
 async fn sign_in_as_client(
-    login: &Login,
+    login: &LoginArguments,
     mut account: Account,
-    exchange: Option<Exchange>,
+    exchange: Option<KeptExchange>,
     common: &Common,
-) -> Outcome<Account> {
+) -> CommandResult<Account> {
     account.is_client = true;
     account.exchange = exchange;
     account.scopes.clone_from(&login.client.scopes);
@@ -243,7 +245,7 @@ async fn sign_in_as_client(
 }
 
 /// What to type for the same sign-in, in the words of a shell.
-fn again(login: &Login, common: &Common) -> String {
+fn again(login: &LoginArguments, common: &Common) -> String {
     let mut words = vec!["oauth-clients".to_owned()];
     let mut option = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -262,7 +264,7 @@ fn again(login: &Login, common: &Common) -> String {
     for setting in &login.client.settings {
         option("--set", Some(setting.clone()));
     }
-    if login.method != Method::Auto {
+    if login.method != LoginMethod::Auto {
         option("--method", login.method.to_possible_value().map(|value| value.get_name().to_owned()));
     }
     option("--port", login.port.map(|port| port.to_string()));
@@ -304,12 +306,12 @@ fn granted(token: &OAuth2Token, provider: &dyn Provider) -> Vec<String> {
     }
 }
 
-fn options(login: &Login, target: &Target) -> SignInOptions {
+fn options(login: &LoginArguments, target: &NamedClient) -> SignInOptions {
     let mut options = SignInOptions::new().time_limit(login.timeout).page(Page::new("oauth-clients")).method(
         match login.method {
-            Method::Browser => oauth_native::Method::Loopback,
-            Method::Device => oauth_native::Method::Device,
-            Method::Paste => oauth_native::Method::Paste,
+            LoginMethod::Browser => oauth_native::Method::Loopback,
+            LoginMethod::Device => oauth_native::Method::Device,
+            LoginMethod::Paste => oauth_native::Method::Paste,
             _ => oauth_native::Method::Auto,
         },
     );
@@ -353,7 +355,7 @@ fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
 fn failure(error: NativeSignInError) -> Failure {
     let text = in_words_of_this_tool(error.to_string());
     match error {
-        NativeSignInError::Login(error) => error.into(),
+        NativeSignInError::LoginArguments(error) => error.into(),
         NativeSignInError::Options(_) | NativeSignInError::PortsTaken { .. } => Failure::Usage(text),
         NativeSignInError::TimedOut { .. } => {
             Failure::SignInAgain(format!("{text}; --timeout gives more time"))

@@ -8,14 +8,14 @@ use crate::{
     arguments::{Common, Logout},
     commands::token::account,
     config,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     mcp,
     output::{Output, print_line},
     store,
     tokens::{self, AccountTokens},
 };
 
-pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> CommandResult {
     let folder = config::data_folder(common.home.as_deref())?;
     let accounts: Vec<Account> = match logout.all {
         true => Accounts::read(&folder)?.iter().cloned().collect(),
@@ -54,7 +54,7 @@ pub(crate) async fn run(logout: &Logout, common: &Common, output: Output) -> Out
 }
 
 /// Revokes and deletes. What cannot be revoked, because the provider is down or the client is gone, is deleted all the same.
-pub(crate) async fn forget(account: &Account, common: &Common) -> Outcome<String> {
+pub(crate) async fn forget(account: &Account, common: &Common) -> CommandResult<String> {
     if let Some(server) = &account.resource {
         let access = mcp::access(server, &account.name, mcp::authorizer(common)?, common).await?;
         let outcome = match access.sign_out().await {

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use clap::CommandFactory;
 
-use crate::{arguments::Arguments, exit::Outcome};
+use crate::{arguments::Arguments, exit::CommandResult};
 
-pub(crate) fn completions(shell: clap_complete::Shell) -> Outcome {
+pub(crate) fn completions(shell: clap_complete::Shell) -> CommandResult {
     let mut command = Arguments::command();
     let name = command.get_name().to_owned();
     let mut text = Vec::new();
@@ -14,7 +14,7 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Outcome {
     print(&text)
 }
 
-pub(crate) fn page() -> Outcome {
+pub(crate) fn page() -> CommandResult {
     let mut text = Vec::new();
     let command = Arguments::command();
     clap_mangen::Man::new(command.clone()).render(&mut text)?;
@@ -25,7 +25,7 @@ pub(crate) fn page() -> Outcome {
     print(&text)
 }
 
-fn print(text: &[u8]) -> Outcome {
+fn print(text: &[u8]) -> CommandResult {
     let mut out = io::stdout().lock();
     out.write_all(text)?;
     out.flush()?;

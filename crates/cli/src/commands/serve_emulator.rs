@@ -5,11 +5,11 @@ use serde_json::json;
 
 use crate::{
     arguments::ServeEmulator,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     output::Output,
 };
 
-pub(crate) async fn run(serve: &ServeEmulator, output: Output) -> Outcome {
+pub(crate) async fn run(serve: &ServeEmulator, output: Output) -> CommandResult {
     let mut builder = Emulator::builder().port(serve.port);
     if serve.lenient {
         builder = builder.any_redirect_uri().any_scope();

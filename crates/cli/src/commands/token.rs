@@ -8,12 +8,12 @@ use crate::{
     accounts::{Account, Accounts},
     arguments::{Common, Token, TokenFormat},
     config,
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     output::{Output, print_line, to_json},
     tokens::{self, AccountTokens},
 };
 
-pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> CommandResult {
     let account = account(token.account.as_deref(), common)?;
     let mut request = AccessTokenRequest::new().with_scopes(token.scopes.clone());
     if let Some(resource) = &token.resource {
@@ -32,12 +32,12 @@ pub(crate) async fn run(token: &Token, common: &Common, output: Output) -> Outco
 }
 
 /// The account of a name, or the one in use.
-pub(crate) fn account(name: Option<&str>, common: &Common) -> Outcome<Account> {
+pub(crate) fn account(name: Option<&str>, common: &Common) -> CommandResult<Account> {
     Accounts::read(&config::data_folder(common.home.as_deref())?)?.get(name).cloned()
 }
 
 /// A live access token of an account.
-pub(crate) async fn live(account: &Account, common: &Common) -> Outcome<AccessToken> {
+pub(crate) async fn live(account: &Account, common: &Common) -> CommandResult<AccessToken> {
     let AccountTokens { manager, key, .. } = tokens::of(account, common).await?;
     let found = manager.get(&key).await;
     tokens::finish(&manager).await?;
@@ -54,7 +54,7 @@ pub(crate) fn with_advice(failure: Failure, account: &Account) -> Failure {
     }
 }
 
-fn shown(token: &AccessToken, format: TokenFormat) -> Outcome<String> {
+fn shown(token: &AccessToken, format: TokenFormat) -> CommandResult<String> {
     let text = token.access_token();
     let kind = kind(token.token_type());
     Ok(match format {
@@ -77,7 +77,7 @@ pub(crate) fn kind(token_type: Option<&str>) -> &str {
 }
 
 /// A token in any form but JSON.
-pub(crate) fn in_form(kind: &str, text: &str, format: TokenFormat) -> Outcome<String> {
+pub(crate) fn in_form(kind: &str, text: &str, format: TokenFormat) -> CommandResult<String> {
     Ok(match format {
         TokenFormat::Raw | TokenFormat::Json => text.to_owned(),
         TokenFormat::Header => format!("Authorization: {}", one_line(&format!("{kind} {text}"))?),
@@ -88,14 +88,14 @@ pub(crate) fn in_form(kind: &str, text: &str, format: TokenFormat) -> Outcome<St
 }
 
 /// A line of a configuration of curl's. Token and type are the provider's words, so that both are quoted.
-fn curl_header(kind: &str, token: &str) -> Outcome<String> {
+fn curl_header(kind: &str, token: &str) -> CommandResult<String> {
     let value = format!("{kind} {token}");
     let quoted = one_line(&value)?.replace('\\', "\\\\").replace('"', "\\\"");
     Ok(format!("header = \"Authorization: {quoted}\""))
 }
 
 /// A token with a line break could smuggle in a header or a command.
-fn one_line(token: &str) -> Outcome<&str> {
+fn one_line(token: &str) -> CommandResult<&str> {
     match token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         true => Ok(token),
         false => Err(Failure::Other("the token has characters that this format cannot carry".to_owned())),

@@ -4,14 +4,14 @@ use oauth_clients::openid::{Discovery, Expectations, OpenID, OpenIDProvider};
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{Common, Kind, Verify},
-    exit::Outcome,
+    arguments::{Common, JwtKind, Verify},
+    exit::CommandResult,
     jwt,
     output::{Output, plain},
     provider,
 };
 
-pub(crate) async fn run(verify: &Verify, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(verify: &Verify, common: &Common, output: Output) -> CommandResult {
     let token = jwt::read(&verify.file)?;
     let mut discovery = Discovery::new(&*verify.issuer).with_http_client(provider::http_client(common)?);
     if common.dangerously_allow_plain_http {
@@ -19,14 +19,14 @@ pub(crate) async fn run(verify: &Verify, common: &Common, output: Output) -> Out
     }
     let client: OpenID = discovery.client(&*verify.audience, "")?;
     match verify.kind {
-        Kind::Id => {
+        JwtKind::Id => {
             let expected = match &verify.nonce {
                 Some(nonce) => Expectations::new().nonce(nonce.as_str()),
                 None => Expectations::new().without_nonce(),
             };
             client.verify_id_token(&token, &expected).await?;
         }
-        Kind::Logout => {
+        JwtKind::Logout => {
             client.verify_logout_token(&token).await?;
         }
     }

@@ -6,13 +6,13 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     arguments::{Common, Whoami},
     commands::token::{account, with_advice},
-    exit::{Failure, Outcome},
+    exit::{CommandResult, Failure},
     output::{Output, plain},
     tokens::{self, AccountTokens},
     words::in_words,
 };
 
-pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> Outcome {
+pub(crate) async fn run(whoami: &Whoami, common: &Common, output: Output) -> CommandResult {
     let mut account = account(whoami.account.as_deref(), common)?;
     let AccountTokens { manager, key, provider } = tokens::of(&account, common).await?;
     let stored = manager.get_token(&key).await;

@@ -1,17 +1,19 @@
-//! The checks of an issuer and of a client at it. They look at [`Facts`] and ask nobody.
+//! The checks of an issuer and of a client at it. They look at [`TargetFacts`] and ask nobody.
 
 use oauth_clients::HttpErrorKind;
 use serde_json::{Map, Value};
 
 use crate::{
-    config::Profile,
-    doctor::{client as configured, environment, facts::Facts, finding::Finding, keys, quirks, redirect},
+    config::ClientProfile,
+    doctor::{
+        client as configured, environment, facts::TargetFacts, finding::Finding, keys, quirks, redirect,
+    },
     metadata::Asked,
     urls::{has_user, is_loopback},
 };
 
 /// All findings, in the order of the checks.
-pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn check(facts: &TargetFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     configured::check(facts, &mut findings);
     if facts.issuer.is_some() {
@@ -35,7 +37,7 @@ pub(crate) fn check(facts: &Facts) -> Vec<Finding> {
 }
 
 /// The findings about an authorization server that an MCP server names. What MCP has rules of its own for is not among them.
-pub(crate) fn check_authorization_server(facts: &Facts) -> Vec<Finding> {
+pub(crate) fn check_authorization_server(facts: &TargetFacts) -> Vec<Finding> {
     let mut findings = Vec::new();
     if facts.document().is_some() {
         types(facts, &mut findings);
@@ -48,7 +50,7 @@ pub(crate) fn check_authorization_server(facts: &Facts) -> Vec<Finding> {
 }
 
 /// Whether the issuer is one that can be asked.
-fn issuer(facts: &Facts, findings: &mut Vec<Finding>) -> bool {
+fn issuer(facts: &TargetFacts, findings: &mut Vec<Finding>) -> bool {
     let issuer = facts.issuer.as_deref().unwrap_or_default();
     let mut refuse = |check, problem: String| {
         findings.push(Finding::fail(check, problem));
@@ -78,7 +80,7 @@ fn issuer(facts: &Facts, findings: &mut Vec<Finding>) -> bool {
     }
 }
 
-fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
+fn documents(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let issuer = facts.issuer.as_deref().unwrap_or_default();
     if facts.document().is_none() {
         let is_down = facts.asked.iter().all(|asked| asked.status.is_none());
@@ -115,7 +117,7 @@ fn documents(facts: &Facts, findings: &mut Vec<Finding>) {
 }
 
 /// Whether each document is that of the issuer. Documents that name the same one are one finding.
-fn names(facts: &Facts, issuer: &str, findings: &mut Vec<Finding>) {
+fn names(facts: &TargetFacts, issuer: &str, findings: &mut Vec<Finding>) {
     let mut wrong: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for asked in &facts.asked {
         let Some(document) = &asked.document else { continue };
@@ -171,7 +173,7 @@ const SWITCHES: &[&str] = &[
     "tls_client_certificate_bound_access_tokens",
 ];
 
-fn types(facts: &Facts, findings: &mut Vec<Finding>) {
+fn types(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let Some(document) = facts.document() else { return };
     for (member, value) in document {
         let (expected, fits) = match member.as_str() {
@@ -201,7 +203,7 @@ fn types(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &Facts) -> Finding {
+fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &TargetFacts) -> Finding {
     let authority = facts.ca_file.as_deref().unwrap_or("the system's");
     Finding::fail(
         "DO-01",
@@ -211,7 +213,7 @@ fn unreachable(endpoint: &str, url: &str, cause: &str, facts: &Facts) -> Finding
     )
 }
 
-fn endpoints(facts: &Facts, findings: &mut Vec<Finding>) {
+fn endpoints(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let issuer_host = facts.issuer.as_deref().and_then(host);
     for (endpoint, url) in facts.endpoints() {
         let parsed = url::Url::parse(&url);
@@ -283,7 +285,7 @@ fn site(host: &str) -> String {
     labels.join(".")
 }
 
-fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
+fn protocol(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let shown =
         |list: &Option<Vec<&str>>| list.as_ref().map_or("nothing".to_owned(), |list| format!("{list:?}"));
     let methods = facts.list("code_challenge_methods_supported");
@@ -350,7 +352,7 @@ fn protocol(facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
-fn client(facts: &Facts, findings: &mut Vec<Finding>) {
+fn client(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let Some(profile) = &facts.profile else { return };
     let has_secret = profile.has_secret();
     let listed = facts.list("token_endpoint_auth_methods_supported");
@@ -423,11 +425,11 @@ fn client(facts: &Facts, findings: &mut Vec<Finding>) {
 }
 
 /// Whether the client signs with a key of its own. Apple's table has a key of this name for something else.
-fn has_key(profile: &Profile) -> bool {
+fn has_key(profile: &ClientProfile) -> bool {
     profile.settings.contains_key("private_key_file") && profile.text("provider") != Some("apple")
 }
 
-fn clock(facts: &Facts, findings: &mut Vec<Finding>) {
+fn clock(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let Some(ahead) = facts.ahead.filter(|ahead| ahead.abs() > 30) else { return };
     let host = facts.issuer.as_deref().and_then(host).unwrap_or_default();
     let side = if ahead > 0 { "ahead of" } else { "behind" };

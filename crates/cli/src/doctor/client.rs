@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    config::Profile,
-    doctor::{facts::Facts, finding::Finding, stored},
+    config::ClientProfile,
+    doctor::{facts::TargetFacts, finding::Finding, stored},
     urls::has_user,
 };
 
@@ -16,7 +16,7 @@ use crate::{
 /// ask its user for a password.
 pub(crate) async fn build(
     name: &str,
-    profile: &Profile,
+    profile: &ClientProfile,
     http: &Arc<dyn HttpClient>,
 ) -> Result<Arc<dyn Provider>, String> {
     let mut settings = profile.settings.clone();
@@ -32,7 +32,7 @@ pub(crate) async fn build(
     Registry::build(name, &entry).await.map_err(|error| error.to_string())
 }
 
-pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn check(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     if let Some(problem) = &facts.unreadable {
         findings.push(Finding::fail("DO-30", problem.clone()));
     }
@@ -100,7 +100,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
 }
 
 /// A provider that does not exist, or a table whose name was taken for one.
-fn unknown(provider: &str, facts: &Facts) -> Finding {
+fn unknown(provider: &str, facts: &TargetFacts) -> Finding {
     // The registry knows which one was meant.
     let meant = facts.problem.as_deref().and_then(|problem| problem.split_once("did you mean "));
     let meant =
@@ -117,7 +117,7 @@ fn unknown(provider: &str, facts: &Facts) -> Finding {
 }
 
 /// Whether the addresses in a table are whole. The library's own errors do not say which setting it is.
-fn endpoints(profile: &Profile, findings: &mut Vec<Finding>) {
+fn endpoints(profile: &ClientProfile, findings: &mut Vec<Finding>) {
     for (name, url) in
         profile.settings.iter().filter(|(name, _)| name.ends_with("_endpoint") || *name == "discovery_url")
     {
@@ -140,7 +140,7 @@ const METHODS: &[&str] =
     &["client_secret_basic", "client_secret_post", "client_secret_basic_unencoded", "none"];
 
 /// Whether settings have the form that they must have. The library's own errors do not name the setting.
-fn types(profile: &Profile, findings: &mut Vec<Finding>) {
+fn types(profile: &ClientProfile, findings: &mut Vec<Finding>) {
     let mut wrong = |problem: String| findings.push(Finding::fail("DO-30", problem));
     match profile.settings.get("client_auth") {
         None => {}
@@ -169,7 +169,7 @@ fn types(profile: &Profile, findings: &mut Vec<Finding>) {
 }
 
 /// Whether the secret is where the table says, and out of others' sight.
-fn secret(profile: &Profile, findings: &mut Vec<Finding>) {
+fn secret(profile: &ClientProfile, findings: &mut Vec<Finding>) {
     let places = ["client_secret_env", "client_secret_file", "client_secret_cmd"];
     let named: Vec<&str> = places.into_iter().filter(|place| profile.settings.contains_key(*place)).collect();
     if let [first, second, ..] = *named {
@@ -265,7 +265,7 @@ const OTHER_WORDS: &[(&str, &str)] = &[
 ];
 
 /// A setting that nobody reads is not an error to the library, because each provider has some of its own.
-fn misspelled(profile: &Profile, findings: &mut Vec<Finding>) {
+fn misspelled(profile: &ClientProfile, findings: &mut Vec<Finding>) {
     for name in profile.settings.keys().filter(|name| !SETTINGS.contains(&name.as_str())) {
         let other = OTHER_WORDS.iter().find(|(other, _)| other == name).map(|(_, meant)| *meant);
         let plain = |name: &str| name.to_ascii_lowercase().replace(['-', '_'], "");

@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::{
-    config::Profile,
+    config::ClientProfile,
     metadata::{self, Asked},
     urls::{has_user, is_loopback},
 };
 
 /// Everything that was found out about one target.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct TargetFacts {
     /// The issuer as it is configured.
     pub(crate) issuer: Option<String>,
     /// What the configuration says of the client; `None` for an issuer alone.
-    pub(crate) profile: Option<Profile>,
+    pub(crate) profile: Option<ClientProfile>,
     /// Whether the table says whose client it is, and not its name alone.
     pub(crate) names_provider: bool,
     /// The table cannot be read, and this is why.
@@ -42,7 +42,7 @@ pub(crate) struct Facts {
     pub(crate) allows_http: bool,
 }
 
-impl Facts {
+impl TargetFacts {
     /// The document that counts: the first that was found.
     pub(crate) fn document(&self) -> Option<&Map<String, Value>> {
         self.asked.iter().find_map(|asked| asked.document.as_ref())

@@ -4,11 +4,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_clients::openid::Algorithm;
 use serde_json::Value;
 
-use crate::doctor::{facts::Facts, finding::Finding};
+use crate::doctor::{facts::TargetFacts, finding::Finding};
 
 const SMALLEST_RSA_KEY: usize = 2048;
 
-pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn check(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     algorithms(facts, findings);
     let Some(asked) = &facts.keys else {
         if facts.text("jwks_uri").is_none() && facts.list("id_token_signing_alg_values_supported").is_some() {
@@ -103,7 +103,7 @@ fn missing(key: &Value) -> Vec<&'static str> {
     needed.iter().copied().filter(|name| !text(name)).collect()
 }
 
-fn algorithms(facts: &Facts, findings: &mut Vec<Finding>) {
+fn algorithms(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let Some(names) = facts.list("id_token_signing_alg_values_supported") else { return };
     if !names.iter().any(|name| Algorithm::of(name).is_some()) {
         findings.push(Finding::fail(

@@ -1,6 +1,6 @@
 //! What is known of single providers, and bites whoever does not know it.
 
-use crate::doctor::{facts::Facts, finding::Finding};
+use crate::doctor::{facts::TargetFacts, finding::Finding};
 
 /// What Google lets a client for televisions and limited input ask for.
 const GOOGLE_DEVICE_SCOPES: &[&str] = &[
@@ -13,7 +13,7 @@ const GOOGLE_DEVICE_SCOPES: &[&str] = &[
     "https://www.googleapis.com/auth/youtube.readonly",
 ];
 
-pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn check(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let Some(profile) = &facts.profile else { return };
     let scopes = profile.scopes();
     let client_id = profile.text("client_id").unwrap_or_default();

@@ -3,7 +3,7 @@
 use oauth_clients::provider_kit::{LoopbackHost, LoopbackPort, NativeSpec};
 
 use crate::{
-    doctor::{environment, facts::Facts, finding::Finding},
+    doctor::{environment, facts::TargetFacts, finding::Finding},
     urls::is_loopback,
 };
 
@@ -11,7 +11,7 @@ use crate::{
 const EXAMPLES: [u16; 2] = [8976, 8977];
 
 /// Whether the registered redirect URI can be used.
-pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+pub(super) fn check(facts: &TargetFacts, findings: &mut Vec<Finding>) {
     let native = facts.client.as_ref().map(|client| client.oauth2().spec().native);
     let Some(uri) = &facts.redirect_uri else {
         if let Some(native) = native {

@@ -10,9 +10,9 @@ use time::OffsetDateTime;
 use crate::{
     accounts::{Account, Accounts},
     arguments::Common,
-    config::{self, Profile},
+    config::{self, ClientProfile},
     doctor::finding::Finding,
-    exit::Outcome,
+    exit::CommandResult,
     mcp,
     words::in_words,
 };
@@ -21,7 +21,10 @@ use crate::{
 const KEYRING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Looks at what is stored. It makes nothing, changes nothing, and refreshes nothing.
-pub(crate) async fn machine(tables: &BTreeMap<String, Profile>, common: &Common) -> Outcome<Vec<Finding>> {
+pub(crate) async fn machine(
+    tables: &BTreeMap<String, ClientProfile>,
+    common: &Common,
+) -> CommandResult<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = match config::data_folder(common.home.as_deref()) {
         Ok(folder) => folder,
@@ -46,7 +49,11 @@ pub(crate) async fn machine(tables: &BTreeMap<String, Profile>, common: &Common)
 }
 
 /// Whether the accounts at an MCP server are those of the authorization server that it names now.
-pub(crate) async fn accounts_at(server: &ServerUrl, issuer: &str, common: &Common) -> Outcome<Vec<Finding>> {
+pub(crate) async fn accounts_at(
+    server: &ServerUrl,
+    issuer: &str,
+    common: &Common,
+) -> CommandResult<Vec<Finding>> {
     let mut findings = Vec::new();
     let Ok(folder) = config::data_folder(common.home.as_deref()) else { return Ok(findings) };
     let Ok(accounts) = Accounts::read(&folder) else { return Ok(findings) };
@@ -83,10 +90,10 @@ pub(crate) async fn accounts_at(server: &ServerUrl, issuer: &str, common: &Commo
 }
 
 /// Whether the account was signed in with the client that the configuration has now.
-fn client(account: &Account, tables: &BTreeMap<String, Profile>, findings: &mut Vec<Finding>) {
+fn client(account: &Account, tables: &BTreeMap<String, ClientProfile>, findings: &mut Vec<Finding>) {
     let (name, command) = (&account.name, account.sign_in_command());
     let Some(table) = tables.get(name).filter(|_| account.resource.is_none()) else { return };
-    let then = Profile { settings: account.settings.clone(), redirect_uri: None };
+    let then = ClientProfile { settings: account.settings.clone(), redirect_uri: None };
     let differs = |setting: &str| {
         let (old, new) = (then.text(setting)?, table.text(setting)?);
         (old != new).then(|| (old.to_owned(), new.to_owned()))

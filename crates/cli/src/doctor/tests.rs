@@ -45,14 +45,14 @@ fn asked(document: Option<Value>, status: u16) -> Asked {
     }
 }
 
-fn facts(document: Value, table: &str) -> Facts {
+fn facts(document: Value, table: &str) -> TargetFacts {
     let profile = config::parse(&format!("[work]\nprovider = \"openid\"\n{table}")).unwrap().remove("work");
-    Facts {
+    TargetFacts {
         issuer: Some(ISSUER.to_owned()),
         profile,
         asked: vec![asked(Some(document), 200)],
         keys: Some(asked(Some(keys()), 200)),
-        ..Facts::default()
+        ..TargetFacts::default()
     }
 }
 
@@ -63,12 +63,12 @@ fn with(member: &str, value: Value) -> Value {
 }
 
 /// The findings, but for those about the machine that runs the test.
-fn found(facts: &Facts) -> Vec<Finding> {
+fn found(facts: &TargetFacts) -> Vec<Finding> {
     check(facts).into_iter().filter(|finding| finding.check != "DO-27").collect()
 }
 
 #[track_caller]
-fn assert_finds(facts: &Facts, id: &str, level: Level, text: &str) {
+fn assert_finds(facts: &TargetFacts, id: &str, level: Level, text: &str) {
     let found = found(facts);
     let has = found
         .iter()
@@ -367,9 +367,9 @@ fn do_30_a_configuration_that_is_no_client() {
         Level::Fail,
         "/nowhere/secret",
     );
-    let unknown = Facts {
+    let unknown = TargetFacts {
         profile: config::parse("[work]\nprovider = \"githb\"\nclient_id = \"a\"").unwrap().remove("work"),
-        ..Facts::default()
+        ..TargetFacts::default()
     };
     assert_finds(&unknown, "DO-30", Level::Fail, "nobody knows");
 }

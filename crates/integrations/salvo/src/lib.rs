@@ -75,14 +75,14 @@ use salvo::{
 /// extensions. They do not see the [`Depot`], where the session of `salvo-session` is: have a hoop before these routes copy what they need
 /// into the extensions.
 pub fn sign_in_router(routes: Routes, handler: impl Handler) -> Router {
-    Router::with_path("{provider}/{route}").hoop(SignInHandler(routes)).goal(handler)
+    Router::with_path("{provider}/{route}").hoop(SignedInOnly(routes)).goal(handler)
 }
 
 /// Lets only those requests through to the handler by which a user has signed in.
-struct SignInHandler(Routes);
+struct SignedInOnly(Routes);
 
 #[async_trait]
-impl Handler for SignInHandler {
+impl Handler for SignedInOnly {
     async fn handle(&self, req: &mut Request, depot: &mut Depot, res: &mut Response, ctrl: &mut FlowCtrl) {
         let sent = to_sign_in_request(req);
         let route = sent.param("route").unwrap_or_default().to_owned();

@@ -4,20 +4,25 @@ use crate::{
     exchange::{Dialect, Exchange},
     reply::ServerReply,
     request::{LogoutParams, Pairs},
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/federation-endpoints.html>
 pub(super) struct AmazonCognito;
 
 impl Dialect for AmazonCognito {
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         claims.insert("token_use".to_owned(), json!("id"));
         claims.insert("cognito:username".to_owned(), json!(grant.user.username));
     }
 
     /// Booleans come as strings here, though not in ID tokens.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         if let Some(verified) = body.get("email_verified").map(Value::to_string) {
             body.insert("email_verified".to_owned(), json!(verified));
         }

@@ -9,7 +9,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{CallbackError, ProtocolError},
     reply::ServerReply,
-    state::{Allowed, Grant},
+    state::{Allowed, UserGrant},
 };
 
 const ISSUER: &str = "https://appleid.apple.com";
@@ -101,7 +101,7 @@ impl Dialect for Apple {
     }
 
     /// Booleans come as strings. At Apple they do in some tokens; a client has to read both.
-    fn id_token(&self, _grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, _grant: &UserGrant, claims: &mut Map<String, Value>) {
         if let Some(verified) = claims.get("email_verified").map(Value::to_string) {
             claims.insert("email_verified".to_owned(), json!(verified));
         }

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use crate::{exchange::Dialect, state::Grant};
+use crate::{exchange::Dialect, state::UserGrant};
 
 /// The id of the organization that goes by a name.
 const ORGANIZATION: &str = "org_9ybsU1dN2dKfDkBi";
@@ -10,7 +10,7 @@ pub(super) struct Auth0;
 
 impl Dialect for Auth0 {
     /// A login at an organization, of which the user is a member, says so: by its id, and by its name where that was asked for.
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         match grant.request.params.get("organization") {
             None | Some("") => {}
             Some(id) if id.starts_with("org_") => {

@@ -5,7 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://discord.com/developers/docs/topics/oauth2>
@@ -26,7 +26,12 @@ impl Dialect for Discord {
     }
 
     /// The avatar is a hash, from which the client makes a URL.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let avatar = grant.user.picture.as_ref().map(|_| "8342729096ea3675442027381ff50dfe");
         body.insert("avatar".to_owned(), json!(avatar));
         body.insert("username".to_owned(), json!(grant.user.username));

@@ -5,7 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://developers.dropbox.com/oauth-guide>
@@ -31,7 +31,7 @@ impl Dialect for Dropbox {
     }
 
     /// A method without arguments wants neither a body nor the Content-Type of one.
-    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, body: Map<String, Value>) -> ServerReply {
+    fn profile(&self, exchange: &Exchange<'_>, _grant: &UserGrant, body: Map<String, Value>) -> ServerReply {
         let request = &exchange.request;
         let is_null =
             &request.body[..] == b"null" && request.header("content-type") == Some("application/json");

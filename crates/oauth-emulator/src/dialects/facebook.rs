@@ -8,7 +8,7 @@ use crate::{
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::Grant,
+    state::UserGrant,
     token_reply,
 };
 
@@ -62,7 +62,12 @@ impl Dialect for Facebook {
     }
 
     /// Only the members that `fields` names, and id and name without it.
-    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        _grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let fields = exchange.request.query.get("fields").unwrap_or("id,name");
         let wanted: Vec<_> =
             fields.split(',').map(|field| field.split(['.', '{']).next().unwrap_or(field)).collect();
@@ -74,7 +79,7 @@ impl Dialect for Facebook {
     }
 
     /// The proof need not be sent, but must be right if it is; a user can only take the application out of their own list.
-    fn check_api(&self, exchange: &Exchange<'_>, grant: &Grant) -> Result<(), ServerReply> {
+    fn check_api(&self, exchange: &Exchange<'_>, grant: &UserGrant) -> Result<(), ServerReply> {
         if is_wrong_proof(exchange, grant) {
             let message = "Invalid appsecret_proof provided in the API argument";
             return Err(error(100, "GraphMethodException", message));
@@ -108,7 +113,7 @@ fn exchange_token(
     token_reply::members(exchange, &issued)
 }
 
-fn is_wrong_proof(exchange: &Exchange<'_>, grant: &Grant) -> bool {
+fn is_wrong_proof(exchange: &Exchange<'_>, grant: &UserGrant) -> bool {
     let Some(proof) = exchange.request.parameter("appsecret_proof") else { return false };
     let mut places = exchange.provider.revoke_places().iter();
     let token = places.find_map(|place| place.read(&exchange.request)).unwrap_or_default();

@@ -8,11 +8,11 @@ use crate::{
     crypto,
     endpoint::EmulatedEndpoint,
     exchange::{Dialect, Exchange},
-    jws::Jws,
+    jws::ReceivedJwt,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     signing_alg::SigningAlg,
-    state::Grant,
+    state::UserGrant,
 };
 
 const TROUBLESHOOTING: &str =
@@ -75,7 +75,12 @@ impl Dialect for GitHub {
     }
 
     /// The address in the profile is the public one, which most people do not have.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("login".to_owned(), json!(grant.user.username));
         body.insert("email".to_owned(), Value::Null);
         body.insert("type".to_owned(), json!("User"));
@@ -83,7 +88,7 @@ impl Dialect for GitHub {
     }
 
     /// Each address says who can see it.
-    fn emails(&self, _exchange: &Exchange<'_>, _grant: &Grant, mut body: Value) -> ServerReply {
+    fn emails(&self, _exchange: &Exchange<'_>, _grant: &UserGrant, mut body: Value) -> ServerReply {
         for item in body.as_array_mut().into_iter().flatten() {
             item["visibility"] = Value::Null;
         }
@@ -138,7 +143,7 @@ fn installation_token(exchange: &Exchange<'_>) -> ServerReply {
 /// The app that signed the JWT in the request's header, which is its token for the API itself.
 fn app_of_jwt(exchange: &Exchange<'_>) -> Result<App, String> {
     let jwt = exchange.request.authorization("bearer").ok_or("A JSON web token could not be decoded")?;
-    let jws = Jws::parse(jwt).map_err(|_| "A JSON web token could not be decoded")?;
+    let jws = ReceivedJwt::parse(jwt).map_err(|_| "A JSON web token could not be decoded")?;
     let id = jws.text("iss").ok_or("'Issuer' claim ('iss') must be an Integer or a String")?;
     let app = exchange.backend.state().app(&exchange.provider.family, id).ok_or("Integration not found")?;
     let keys = app.jwks.as_ref().ok_or("Integration must generate a public key")?;

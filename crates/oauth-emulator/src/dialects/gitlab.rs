@@ -4,7 +4,7 @@ use crate::{
     clock::now,
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// <https://docs.gitlab.com/integration/openid_connect_provider/>
@@ -16,7 +16,12 @@ impl Dialect for GitLab {
     }
 
     /// The API says when an address was confirmed, not whether.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let confirmed = grant.user.email_verified.then_some("2026-01-01T00:00:00.000Z");
         body.insert("confirmed_at".to_owned(), json!(confirmed));
         body.insert("username".to_owned(), json!(grant.user.username));

@@ -6,7 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     profile,
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 const PROFILE: &str = "https://www.googleapis.com/auth/userinfo.profile";
@@ -32,7 +32,7 @@ impl Dialect for Google {
     }
 
     /// An account of a Workspace domain has it in `hd`. The user is of the domain that the request asked for.
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         match grant.request.params.get("hd") {
             None | Some("") => {}
             Some("*") => {

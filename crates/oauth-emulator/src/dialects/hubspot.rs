@@ -4,7 +4,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// <https://developers.hubspot.com/docs/api-reference/2026-03/authentication/oauth-tokens/token-introspect>
@@ -19,7 +19,12 @@ impl Dialect for HubSpot {
     }
 
     /// The introspection of a live token, which it repeats.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("active".to_owned(), json!(true));
         body.insert("hub_id".to_owned(), json!(62515));
         body.insert("scopes".to_owned(), json!(grant.request.scopes));

@@ -6,7 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
     token_reply,
 };
 
@@ -48,7 +48,7 @@ impl Dialect for Instagram {
         }
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, _grant: &Grant, body: Map<String, Value>) -> ServerReply {
+    fn profile(&self, _exchange: &Exchange<'_>, _grant: &UserGrant, body: Map<String, Value>) -> ServerReply {
         ServerReply::ok(&json!({"data": [body]}))
     }
 

@@ -7,7 +7,7 @@ use crate::{
     paths::Place,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::{Grant, Revoked},
+    state::{RevokedToken, UserGrant},
 };
 
 /// <https://developers.kakao.com/docs/latest/en/kakaologin/rest-api>
@@ -45,7 +45,12 @@ impl Dialect for Kakao {
     }
 
     /// `property_keys` is a JSON array of the members wanted, in the query or the form.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         if !grant.has_scope("profile_image")
             && let Some(profile) =
                 body.get_mut("kakao_account").and_then(|account| account.get_mut("profile"))
@@ -77,7 +82,7 @@ impl Dialect for Kakao {
     }
 
     /// Unlinking is an API call of the user, and says who that is.
-    fn revoked(&self, exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> Option<ServerReply> {
+    fn revoked(&self, exchange: &Exchange<'_>, revoked: Option<&RevokedToken>) -> Option<ServerReply> {
         let told = revoked.map(|revoked| {
             let state = exchange.backend.state();
             claims::told_in(&state, exchange.provider, &revoked.grant, Place::Profile)

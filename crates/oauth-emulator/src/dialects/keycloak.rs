@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     exchange::{Dialect, Exchange},
-    state::{Allowed, Grant, Issued},
+    state::{Allowed, Issued, UserGrant},
 };
 
 /// How long a refresh token lives unless it is used, in seconds.
@@ -23,7 +23,7 @@ impl Dialect for Keycloak {
     }
 
     /// Adds `typ` to the claims, which other servers write into the header.
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         claims.insert("typ".to_owned(), json!("ID"));
         claims.entry("acr").or_insert(json!("1"));
         let organizations =

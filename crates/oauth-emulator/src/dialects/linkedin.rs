@@ -8,7 +8,7 @@ use crate::{
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
     request::Pairs,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://learn.microsoft.com/en-us/linkedin/consumer/integrations/self-serve/sign-in-with-linkedin-v2>
@@ -47,7 +47,12 @@ impl Dialect for LinkedIn {
         )
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("locale".to_owned(), json!({"country": "US", "language": "en"}));
         if !grant.has_scope("profile") {
             body.retain(|name, _| !["name", "picture", "locale"].contains(&name.as_str()));

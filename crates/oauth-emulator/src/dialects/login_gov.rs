@@ -4,7 +4,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::CallbackError,
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://developers.login.gov/oidc/>
@@ -20,7 +20,12 @@ impl Dialect for LoginGov {
     }
 
     /// Writes the issuer without the slash with which it ends elsewhere.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let issuer = exchange.provider.issuer(&grant.request.captures);
         body.insert("iss".to_owned(), json!(issuer.trim_end_matches('/')));
         if let Some(email) = body.get("email").cloned().filter(|_| grant.has_scope("all_emails")) {

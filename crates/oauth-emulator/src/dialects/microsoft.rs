@@ -6,7 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// The tenant of personal accounts, which sign in under `common` and `consumers`.
@@ -26,7 +26,7 @@ impl Dialect for Microsoft {
     }
 
     /// The issuer of an ID token names the user's own tenant, not the alias that the application asked for.
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         let asked = grant.request.captures.get("tenant").map(String::as_str).unwrap_or("common");
         let tenant = if is_guid(asked) { asked } else { PERSONAL_TENANT };
         if let Some(Value::String(issuer)) = claims.get_mut("iss") {
@@ -111,7 +111,12 @@ impl Dialect for Microsoft {
     }
 
     /// `mail` is null for accounts without a mailbox; the user principal name looks like an address and need not be one.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let mail = claims::email(&exchange.backend.state(), &exchange.provider.family, grant)
             .map_or(Value::Null, |(address, _)| json!(address));
         body.insert("mail".to_owned(), mail);

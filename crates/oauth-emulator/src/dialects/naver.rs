@@ -5,7 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::{Grant, Issued, Revoked},
+    state::{Issued, RevokedToken, UserGrant},
 };
 
 /// <https://developers.naver.com/docs/login/api/api.md>
@@ -29,14 +29,19 @@ impl Dialect for Naver {
     }
 
     /// The table's paths put the profile into `response`; this adds the envelope.
-    fn profile(&self, _exchange: &Exchange<'_>, _grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        _grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("resultcode".to_owned(), json!("00"));
         body.insert("message".to_owned(), json!("success"));
         ServerReply::ok(&Value::Object(body))
     }
 
     /// The reply repeats the token.
-    fn revoked(&self, _exchange: &Exchange<'_>, revoked: Option<&Revoked>) -> Option<ServerReply> {
+    fn revoked(&self, _exchange: &Exchange<'_>, revoked: Option<&RevokedToken>) -> Option<ServerReply> {
         let token = revoked.map(|revoked| &revoked.token);
         Some(ServerReply::ok(&json!({"access_token": token, "result": "success"})))
     }

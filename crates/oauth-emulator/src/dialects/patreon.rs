@@ -6,7 +6,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://docs.patreon.com/#apiv2-oauth>
@@ -28,7 +28,12 @@ impl Dialect for Patreon {
     }
 
     /// A JSON:API document with the attributes that the request names.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let fields = exchange.request.query.get("fields[user]").unwrap_or_default();
         if let Some(data) = body.get_mut("data").and_then(Value::as_object_mut) {
             data.insert("type".to_owned(), json!("user"));

@@ -5,7 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// <https://developer.paypal.com/docs/log-in-with-paypal>
@@ -19,7 +19,7 @@ impl Dialect for PayPal {
         }
     }
 
-    fn id_token(&self, _grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, _grant: &UserGrant, claims: &mut Map<String, Value>) {
         if let Some(id) = claims.remove("sub") {
             claims.insert("user_id".to_owned(), id);
         }
@@ -33,7 +33,7 @@ impl Dialect for PayPal {
         ServerReply::json(status, &json!({"name": name, "message": "the access token is refused"}))
     }
 
-    fn profile(&self, exchange: &Exchange<'_>, _grant: &Grant, body: Map<String, Value>) -> ServerReply {
+    fn profile(&self, exchange: &Exchange<'_>, _grant: &UserGrant, body: Map<String, Value>) -> ServerReply {
         match exchange.request.query.get("schema") {
             Some("paypalv1.1" | "openid") => ServerReply::ok(&Value::Object(body)),
             _ => ServerReply::json(

@@ -7,7 +7,7 @@ use crate::{
     fault::Fault,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// How the User-Agents begin that HTTP libraries send by themselves; Reddit throttles them.
@@ -43,7 +43,12 @@ impl Dialect for Reddit {
     }
 
     /// The name is the account's, not the person's; the address itself is never told.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("name".to_owned(), json!(grant.user.username));
         let verified = grant.user.email_verified && !exchange.has_fault(&Fault::UnverifiedEmail);
         body.insert("has_verified_email".to_owned(), json!(verified));

@@ -7,7 +7,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::Denied,
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 const ORGANIZATION: &str = "00D000000000001EAA";
@@ -26,7 +26,7 @@ impl Dialect for Salesforce {
         reply.insert("instance_url".to_owned(), json!("https://example.my.salesforce.com"));
     }
 
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         claims.insert("sub".to_owned(), json!(identity_url(grant)));
     }
 
@@ -39,7 +39,12 @@ impl Dialect for Salesforce {
         }
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("sub".to_owned(), json!(identity_url(grant)));
         body.insert("user_id".to_owned(), json!(grant.user.id));
         body.insert("organization_id".to_owned(), json!(ORGANIZATION));
@@ -49,7 +54,7 @@ impl Dialect for Salesforce {
 }
 
 /// The user's identity document, whose URL is the subject.
-fn identity_url(grant: &Grant) -> String {
+fn identity_url(grant: &UserGrant) -> String {
     let domain = grant.request.captures.get("domain").map_or("login.salesforce.com", String::as_str);
     format!("https://{domain}/id/{ORGANIZATION}/{}", grant.user.id)
 }

@@ -8,7 +8,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::{Allowed, Grant, Issued},
+    state::{Allowed, Issued, UserGrant},
 };
 
 /// <https://shopify.dev/docs/apps/build/authentication-authorization/access-tokens/authorization-code-grant>
@@ -80,7 +80,12 @@ impl Dialect for Shopify {
 
     /// A query of the GraphQL Admin API, of which this knows the shop alone, which is the same for its owner and its staff. What is
     /// not asked for is not told.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let owner = exchange.backend.state().users.first().cloned().unwrap_or_else(|| grant.user.clone());
         if owner.id != grant.user.id {
             let mut of_owner = grant.clone();

@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use crate::{exchange::Dialect, state::Grant};
+use crate::{exchange::Dialect, state::UserGrant};
 
 /// <https://docs.slack.dev/authentication/sign-in-with-slack>
 pub(super) struct Slack;
@@ -9,7 +9,7 @@ pub(super) struct Slack;
 const TEAM: &str = "T0EMULATOR";
 
 impl Dialect for Slack {
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         claims.insert("https://slack.com/team_id".to_owned(), json!(TEAM));
         claims.insert("https://slack.com/user_id".to_owned(), json!(grant.user.id));
     }

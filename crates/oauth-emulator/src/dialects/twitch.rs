@@ -6,19 +6,19 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://dev.twitch.tv/docs/authentication/getting-tokens-oidc/>
 pub(super) struct Twitch;
 
 impl Dialect for Twitch {
-    fn id_token(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn id_token(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         without_address(grant, claims);
     }
 
     /// Only what the parameter `claims` asked for.
-    fn userinfo(&self, grant: &Grant, claims: &mut Map<String, Value>) {
+    fn userinfo(&self, grant: &UserGrant, claims: &mut Map<String, Value>) {
         let asked: Option<Value> =
             grant.request.params.get("claims").and_then(|text| serde_json::from_str(text).ok());
         let asked = asked.and_then(|asked| asked.get("userinfo").cloned()).unwrap_or_default();
@@ -66,7 +66,12 @@ impl Dialect for Twitch {
         ServerReply::json(StatusCode::UNAUTHORIZED, &body)
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         if let Some(user) = body.get_mut("data").and_then(|data| data.get_mut(0)) {
             user["login"] = json!(grant.user.username);
         }
@@ -75,7 +80,7 @@ impl Dialect for Twitch {
 }
 
 /// The address needs a scope beside the claim.
-fn without_address(grant: &Grant, claims: &mut Map<String, Value>) {
+fn without_address(grant: &UserGrant, claims: &mut Map<String, Value>) {
     if !grant.has_scope("user:read:email") {
         claims.remove("email");
         claims.remove("email_verified");

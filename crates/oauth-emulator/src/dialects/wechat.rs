@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// <https://developers.weixin.qq.com/doc/oplatform/Website_App/WeChat_Login/Wechat_Login.html>
@@ -22,7 +22,7 @@ impl Dialect for WeChat {
     }
 
     /// The profile is that of an `openid`, which must be the token's.
-    fn check_api(&self, exchange: &Exchange<'_>, grant: &Grant) -> Result<(), ServerReply> {
+    fn check_api(&self, exchange: &Exchange<'_>, grant: &UserGrant) -> Result<(), ServerReply> {
         match exchange.request.query.get("openid") == Some(&*openid(grant)) {
             true => Ok(()),
             false => {
@@ -32,7 +32,12 @@ impl Dialect for WeChat {
         }
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("openid".to_owned(), json!(openid(grant)));
         body.insert("privilege".to_owned(), json!([]));
         plain(body)
@@ -40,7 +45,7 @@ impl Dialect for WeChat {
 }
 
 /// Of one application, where `unionid` is of the person.
-fn openid(grant: &Grant) -> String {
+fn openid(grant: &UserGrant) -> String {
     format!("o6_bm-{}", grant.user.id)
 }
 

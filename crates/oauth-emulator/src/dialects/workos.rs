@@ -5,7 +5,7 @@ use crate::{
     exchange::{Dialect, Exchange},
     refusal::{CallbackError, ProtocolError},
     reply::ServerReply,
-    state::{Grant, Issued},
+    state::{Issued, UserGrant},
 };
 
 /// Where the user signs in: the authorization request has exactly one of them.
@@ -42,14 +42,19 @@ impl Dialect for WorkOs {
         ServerReply::json(StatusCode::BAD_REQUEST, &body)
     }
 
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         add_members(grant, &mut body);
         ServerReply::ok(&Value::Object(body))
     }
 }
 
 /// The user is of the connection, the organization or the provider that the request asked for.
-fn add_members(grant: &Grant, profile: &mut Map<String, Value>) {
+fn add_members(grant: &UserGrant, profile: &mut Map<String, Value>) {
     let user = &grant.user;
     let asked = |name: &str, usual: &str| grant.request.params.get(name).unwrap_or(usual).to_owned();
     let (first, last) = user.name.split_once(' ').unwrap_or((&user.name, ""));

@@ -6,7 +6,7 @@ use crate::{
     fault::Fault,
     refusal::{Denied, ProtocolError, Reason},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://docs.x.com/fundamentals/authentication/oauth-2-0/user-access-token>
@@ -41,7 +41,12 @@ impl Dialect for X {
     }
 
     /// Only the members that `user.fields` names, beside the usual three, and none for a token that may not see one of them.
-    fn profile(&self, exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         let fields = exchange.request.query.get("user.fields").unwrap_or_default();
         let wanted: Vec<_> = fields.split(',').collect();
         let sees_all = grant.has_scope("tweet.read")

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://yandex.com/dev/id/doc/en/>
@@ -11,7 +11,12 @@ pub(super) struct Yandex;
 
 impl Dialect for Yandex {
     /// The picture is an id, of which the client makes a URL.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         body.insert("login".to_owned(), json!(grant.user.username));
         body.insert("is_avatar_empty".to_owned(), json!(grant.user.picture.is_none()));
         let avatar =

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     exchange::{Dialect, Exchange},
     reply::ServerReply,
-    state::Grant,
+    state::UserGrant,
 };
 
 /// <https://zitadel.com/docs/apis/openidoauth/scopes>
@@ -11,7 +11,12 @@ pub(super) struct Zitadel;
 
 impl Dialect for Zitadel {
     /// With a scope that names the user's organization, UserInfo tells of it.
-    fn profile(&self, _exchange: &Exchange<'_>, grant: &Grant, mut body: Map<String, Value>) -> ServerReply {
+    fn profile(
+        &self,
+        _exchange: &Exchange<'_>,
+        grant: &UserGrant,
+        mut body: Map<String, Value>,
+    ) -> ServerReply {
         for scope in &grant.request.scopes {
             if let Some(id) = scope.strip_prefix("urn:zitadel:iam:org:id:") {
                 body.insert("urn:zitadel:iam:user:resourceowner:id".to_owned(), json!(id));

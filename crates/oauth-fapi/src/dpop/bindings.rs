@@ -83,7 +83,7 @@ impl std::fmt::Debug for KeyReference {
 
 /// What is known of a code or a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Binding {
+pub(crate) enum KnownBinding {
     /// It is bound to this key.
     Key {
         reference: KeyReference,
@@ -98,14 +98,14 @@ pub(crate) enum Binding {
 
 /// The bindings of the codes and tokens that were seen last, by their hashes.
 #[derive(Debug, Default)]
-pub(crate) struct Bindings(Recent<[u8; 32], Binding>);
+pub(crate) struct Bindings(Recent<[u8; 32], KnownBinding>);
 
 impl Bindings {
-    pub(crate) fn note(&self, credential: &str, binding: Binding) {
+    pub(crate) fn note(&self, credential: &str, binding: KnownBinding) {
         self.0.insert(hashed(credential), binding);
     }
 
-    pub(crate) fn get(&self, credential: &str) -> Option<Binding> {
+    pub(crate) fn get(&self, credential: &str) -> Option<KnownBinding> {
         self.0.get(&hashed(credential))
     }
 }

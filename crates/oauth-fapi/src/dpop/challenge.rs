@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Whose nonce it is: an origin can be an authorization server and a resource server at once, and each has nonces of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum ServerRole {
     AuthorizationServer,
     ResourceServer,
 }
@@ -20,17 +20,19 @@ const USE_DPOP_NONCE: &str = "use_dpop_nonce";
 const MOST_OF_AN_ERROR: usize = 64 * 1024;
 
 /// Whether a server refused a request because its proof lacked a nonce, or had an old one.
-pub(crate) fn asks_for_a_nonce(role: Role, reply: &Response<Bytes>) -> bool {
+pub(crate) fn asks_for_a_nonce(role: ServerRole, reply: &Response<Bytes>) -> bool {
     if !matches!(reply.status(), StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) {
         return false;
     }
     let in_challenge = || dpop_parameter(reply, "error").as_deref() == Some(USE_DPOP_NONCE);
     match role {
-        Role::AuthorizationServer => {
+        ServerRole::AuthorizationServer => {
             error_in_body(reply).as_deref() == Some(USE_DPOP_NONCE) || in_challenge()
         }
         // UserInfo of some servers says it in the body alone. Of an application's own request only the head is here.
-        Role::ResourceServer => in_challenge() || error_in_body(reply).as_deref() == Some(USE_DPOP_NONCE),
+        ServerRole::ResourceServer => {
+            in_challenge() || error_in_body(reply).as_deref() == Some(USE_DPOP_NONCE)
+        }
     }
 }
 
@@ -72,7 +74,10 @@ mod tests {
             &[r#"Bearer realm="a, b""#, r#"DPOP ERROR="use_dpop_nonce""#],
             &[r#"Negotiate YII=, DPoP error="use_dpop_nonce""#],
         ] {
-            assert!(asks_for_a_nonce(Role::ResourceServer, &challenged(401, challenges)), "{challenges:?}");
+            assert!(
+                asks_for_a_nonce(ServerRole::ResourceServer, &challenged(401, challenges)),
+                "{challenges:?}"
+            );
         }
         for (status, challenges) in [
             (401, &[r#"Bearer error="use_dpop_nonce""#][..]),
@@ -83,7 +88,7 @@ mod tests {
             (200, &[r#"DPoP error="use_dpop_nonce""#]),
         ] {
             assert!(
-                !asks_for_a_nonce(Role::ResourceServer, &challenged(status, challenges)),
+                !asks_for_a_nonce(ServerRole::ResourceServer, &challenged(status, challenges)),
                 "{challenges:?}"
             );
         }

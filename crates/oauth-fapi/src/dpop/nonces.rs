@@ -7,7 +7,7 @@ use oauth_core::{
     http::{HeaderMap, Response},
 };
 
-use super::challenge::{Role, asks_for_a_nonce};
+use super::challenge::{ServerRole, asks_for_a_nonce};
 
 /// The newest nonce of each server, for the servers that were asked last.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Nonces(Mutex<Vec<KnownNonce>>);
 
 #[derive(Debug)]
 struct KnownNonce {
-    role: Role,
+    role: ServerRole,
     origin: String,
     nonce: String,
 }
@@ -30,7 +30,7 @@ const HEADER: &str = "dpop-nonce";
 
 /// What a reply says of nonces.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum NonceAnswer {
     /// The request counts as it was.
     Settled,
     /// The server wants a nonce, and has given this one.
@@ -40,25 +40,25 @@ pub(crate) enum Answer {
 }
 
 impl Nonces {
-    pub(crate) fn get(&self, role: Role, origin: &str) -> Option<String> {
+    pub(crate) fn get(&self, role: ServerRole, origin: &str) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|known| known.is_of(role, origin)).map(|known| known.nonce.clone())
     }
 
     /// Remembers the nonce in a reply, whatever its status.
-    pub(crate) fn note(&self, role: Role, origin: &str, reply: &Response<Bytes>) -> Answer {
+    pub(crate) fn note(&self, role: ServerRole, origin: &str, reply: &Response<Bytes>) -> NonceAnswer {
         let nonce = nonce_in(reply.headers());
         if let Some(nonce) = nonce {
             self.set(role, origin, nonce);
         }
         match (asks_for_a_nonce(role, reply), nonce) {
-            (false, _) => Answer::Settled,
-            (true, Some(nonce)) => Answer::WantsNonce(nonce.to_owned()),
-            (true, None) => Answer::WantsNonceInVain,
+            (false, _) => NonceAnswer::Settled,
+            (true, Some(nonce)) => NonceAnswer::WantsNonce(nonce.to_owned()),
+            (true, None) => NonceAnswer::WantsNonceInVain,
         }
     }
 
-    fn set(&self, role: Role, origin: &str, nonce: &str) {
+    fn set(&self, role: ServerRole, origin: &str, nonce: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|known| !known.is_of(role, origin));
         if known.len() >= MOST {
@@ -69,7 +69,7 @@ impl Nonces {
 }
 
 impl KnownNonce {
-    fn is_of(&self, role: Role, origin: &str) -> bool {
+    fn is_of(&self, role: ServerRole, origin: &str) -> bool {
         self.role == role && self.origin == origin
     }
 }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn dp_06_nonces_are_kept_apart_replaced_and_bounded() {
-        let (auth, resource) = (Role::AuthorizationServer, Role::ResourceServer);
+        let (auth, resource) = (ServerRole::AuthorizationServer, ServerRole::ResourceServer);
         let nonces = Nonces::default();
         nonces.note(auth, "https://a", &reply("one"));
         nonces.note(resource, "https://a", &reply("two"));
@@ -116,12 +116,12 @@ mod tests {
         let nonces = Nonces::default();
         let long = "n".repeat(LONGEST + 1);
         for bad in ["", "a\"b", "a\\b", "a b", "a, b", &long] {
-            nonces.note(Role::AuthorizationServer, "https://a", &reply(bad));
-            assert_eq!(nonces.get(Role::AuthorizationServer, "https://a"), None, "{bad}");
+            nonces.note(ServerRole::AuthorizationServer, "https://a", &reply(bad));
+            assert_eq!(nonces.get(ServerRole::AuthorizationServer, "https://a"), None, "{bad}");
         }
         let mut two = reply("one");
         two.headers_mut().append(HEADER, "two".parse().unwrap());
-        nonces.note(Role::AuthorizationServer, "https://a", &two);
-        assert_eq!(nonces.get(Role::AuthorizationServer, "https://a"), None);
+        nonces.note(ServerRole::AuthorizationServer, "https://a", &two);
+        assert_eq!(nonces.get(ServerRole::AuthorizationServer, "https://a"), None);
     }
 }

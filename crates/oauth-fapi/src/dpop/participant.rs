@@ -12,11 +12,11 @@ use oauth_core::{
 use oauth_openid::{Algorithm, OpenIDConnect};
 
 use super::{
-    bindings::{Binding, KeyReference},
-    challenge::{Role, dpop_parameter},
+    bindings::{KeyReference, KnownBinding},
+    challenge::{ServerRole, dpop_parameter},
     key::DpopKey,
-    nonces::Answer,
-    proof::{Proof, Target, method_name},
+    nonces::NonceAnswer,
+    proof::{Proof, ProofTarget, method_name},
     settings::Dpop,
 };
 use crate::{signed_requests::UnsignedRequest, signing::SignError};
@@ -31,7 +31,7 @@ const ONE_TIME_CREDENTIALS: [&str; 3] = ["code", "device_code", "auth_req_id"];
 #[derive(Clone)]
 struct Signed {
     key: DpopKey,
-    role: Role,
+    role: ServerRole,
     /// The origin that was asked.
     origin: String,
     method: String,
@@ -117,7 +117,7 @@ impl Participant for Dpop {
             None => self.new_key().await.map_err(|cause| failed(client, operation, cause))?.1,
         };
         if let Some(state) = params.get("state") {
-            let binding = Binding::Key { reference: reference.clone(), may_change: false };
+            let binding = KnownBinding::Key { reference: reference.clone(), may_change: false };
             self.bindings.note(&of_state(state), binding);
         }
         if !self.binds_codes {
@@ -140,7 +140,7 @@ impl Participant for Dpop {
         if let (Some(code), Some(reference)) =
             (callback.get("code"), attempt.note(NOTE).and_then(KeyReference::from_note))
         {
-            self.bindings.note(code, Binding::Key { reference, may_change: false });
+            self.bindings.note(code, KnownBinding::Key { reference, may_change: false });
         }
         Ok(())
     }
@@ -154,19 +154,19 @@ impl Participant for Dpop {
         let earlier = request.extensions().get::<Signed>().cloned();
         let (role, key) = match (&purpose, &earlier) {
             (Purpose::Resource(token), _) => match self.key_for_resource(token).await? {
-                Some(key) => (Role::ResourceServer, key),
+                Some(key) => (ServerRole::ResourceServer, key),
                 None => return Ok(()),
             },
-            (_, Some(earlier)) => (Role::AuthorizationServer, earlier.key.clone()),
-            (Purpose::Grant, None) => (Role::AuthorizationServer, self.key_for_grant(request).await?),
-            (Purpose::Pushed, None) => (Role::AuthorizationServer, self.key_for_pushed(request).await?),
+            (_, Some(earlier)) => (ServerRole::AuthorizationServer, earlier.key.clone()),
+            (Purpose::Grant, None) => (ServerRole::AuthorizationServer, self.key_for_grant(request).await?),
+            (Purpose::Pushed, None) => (ServerRole::AuthorizationServer, self.key_for_pushed(request).await?),
         };
         if request.headers().contains_key("dpop") {
             return Err("the request has a DPoP header of its own; leave it to the client".into());
         }
-        let asked = Target::of(request.url())?;
+        let asked = ProofTarget::of(request.url())?;
         let target = match &self.seen_as {
-            Some(seen_as) => Target::of(&seen_as(request.url()))?,
+            Some(seen_as) => ProofTarget::of(&seen_as(request.url()))?,
             None => asked.clone(),
         };
         let signed = Signed {
@@ -208,12 +208,12 @@ impl Participant for Dpop {
     ) -> AfterReply {
         let Some(signed) = request.extensions().get::<Signed>() else { return AfterReply::Done };
         match self.nonces.note(signed.role, &signed.origin, reply) {
-            Answer::WantsNonce(nonce) => {
+            NonceAnswer::WantsNonce(nonce) => {
                 // It is empty: each request is signed anew.
                 let _ = signed.asked_for.set(nonce);
                 AfterReply::SendAgain
             }
-            Answer::Settled | Answer::WantsNonceInVain => AfterReply::Done,
+            NonceAnswer::Settled | NonceAnswer::WantsNonceInVain => AfterReply::Done,
         }
     }
 
@@ -241,14 +241,14 @@ impl Participant for Dpop {
     fn check_use(&self, client: &OAuth2, token: &OAuth2Token) -> Result<()> {
         let is_bound = token.token_type().is_some_and(|kind| self.presents(kind));
         let binding = match KeyReference::of(token.confirmation()) {
-            _ if !is_bound => Binding::Unbound,
+            _ if !is_bound => KnownBinding::Unbound,
             Some(reference) if self.keys.is_lost(&reference) => {
                 return Err(lost(client, Operation::API_REQUEST, &reference));
             }
-            Some(reference) => Binding::Key { reference, may_change: false },
+            Some(reference) => KnownBinding::Key { reference, may_change: false },
             // It was stored by something else, and the client's one key will do.
             // Noted, because a token that says DPoP must not go out as a bearer token where those are allowed too.
-            None if !self.keys.is_per_grant() => Binding::OnlyKey,
+            None if !self.keys.is_per_grant() => KnownBinding::OnlyKey,
             None => {
                 let problem = "the token does not say to which key it is bound (cnf); sign in again";
                 return Err(
@@ -268,9 +268,9 @@ impl Participant for Dpop {
                 if !may_change && self.keys.is_lost(&reference) {
                     return Err(lost(client, Operation::REFRESH_TOKEN, &reference));
                 }
-                Binding::Key { reference, may_change }
+                KnownBinding::Key { reference, may_change }
             }
-            None => Binding::Unbound,
+            None => KnownBinding::Unbound,
         };
         self.bindings.note(refresh_token, binding);
         Ok(())
@@ -303,7 +303,7 @@ impl Participant for Dpop {
             }
             "use_dpop_nonce" => {
                 let problem = match self.nonces.note(signed.role, &signed.origin, reply) {
-                    Answer::WantsNonceInVain => {
+                    NonceAnswer::WantsNonceInVain => {
                         "the server wants a nonce for DPoP, and gave none that can be sent (one DPoP-Nonce header)"
                     }
                     _ => "the server wants another nonce for DPoP than the one it has just given",
@@ -334,7 +334,7 @@ impl Dpop {
         operation: Operation,
         token: &mut OAuth2Token,
     ) -> Result<()> {
-        let refuse = |error| Err(client.error(operation, ErrorKind::Binding(error)));
+        let refuse = |error| Err(client.error(operation, ErrorKind::KnownBinding(error)));
         let token_type = token.token_type().unwrap_or("Bearer").to_owned();
         // What is not an access token is bound to nothing (RFC 8693 section 2.2.1).
         if token_type.eq_ignore_ascii_case("N_A") {
@@ -365,14 +365,14 @@ impl Dpop {
         let reference = self.keys.reference(&signed.key);
         let reference = reference.map_err(|cause| failed(client, operation, of_signer(cause)))?;
         let others = token.confirmation().and_then(|cnf| cnf.as_object().cloned()).unwrap_or_default();
-        let key = Binding::Key { reference: reference.clone(), may_change: self.may_change(client) };
+        let key = KnownBinding::Key { reference: reference.clone(), may_change: self.may_change(client) };
         if is_bound {
             *token = token.clone().with_confirmation(reference.in_confirmation(others));
             self.bindings.note(token.access_token(), key.clone());
         } else {
             let cnf = reference.in_confirmation(others).into();
             *token = token.clone().with_refresh_confirmation(Some(&cnf));
-            self.bindings.note(token.access_token(), Binding::Unbound);
+            self.bindings.note(token.access_token(), KnownBinding::Unbound);
         }
         if let Some(refresh_token) = token.refresh_token() {
             self.bindings.note(refresh_token, key);
@@ -409,9 +409,9 @@ impl Dpop {
     /// The key for a request with an access token; `None` for one that is not bound.
     async fn key_for_resource(&self, access_token: &str) -> Result<Option<DpopKey>, AuthenticationError> {
         match self.bindings.get(access_token) {
-            Some(Binding::Unbound) => Ok(None),
-            Some(Binding::Key { reference, .. }) => self.find_or_lost(&reference).await.map(Some),
-            Some(Binding::OnlyKey) => Ok(Some(self.new_key().await?.0)),
+            Some(KnownBinding::Unbound) => Ok(None),
+            Some(KnownBinding::Key { reference, .. }) => self.find_or_lost(&reference).await.map(Some),
+            Some(KnownBinding::OnlyKey) => Ok(Some(self.new_key().await?.0)),
             // A token that this process has not seen as a whole.
             None if self.allows_bearer => Ok(None),
             None if self.keys.is_per_grant() => Err(needs_whole_token()),
@@ -423,12 +423,12 @@ impl Dpop {
     async fn key_for_grant(&self, request: &RequestDraft) -> Result<DpopKey, AuthenticationError> {
         if let Some(refresh_token) = request.field("refresh_token") {
             return match self.bindings.get(refresh_token) {
-                Some(Binding::Key { reference, may_change }) => match self.find(&reference).await? {
+                Some(KnownBinding::Key { reference, may_change }) => match self.find(&reference).await? {
                     Some(key) => Ok(key),
                     None if may_change => Ok(self.new_key().await?.0),
                     None => self.find_or_lost(&reference).await,
                 },
-                Some(Binding::OnlyKey | Binding::Unbound) => Ok(self.new_key().await?.0),
+                Some(KnownBinding::OnlyKey | KnownBinding::Unbound) => Ok(self.new_key().await?.0),
                 None if self.keys.is_per_grant() => Err(needs_whole_token()),
                 None => Ok(self.new_key().await?.0),
             };
@@ -436,11 +436,11 @@ impl Dpop {
         let credential = ONE_TIME_CREDENTIALS.into_iter().find_map(|name| request.field(name));
         let Some(credential) = credential else { return Ok(self.new_key().await?.0) };
         match self.bindings.get(credential) {
-            Some(Binding::Key { reference, .. }) => self.find_or_lost(&reference).await,
+            Some(KnownBinding::Key { reference, .. }) => self.find_or_lost(&reference).await,
             _ => {
                 // Every try with it is signed with the same key.
                 let (key, reference) = self.new_key().await?;
-                self.bindings.note(credential, Binding::Key { reference, may_change: false });
+                self.bindings.note(credential, KnownBinding::Key { reference, may_change: false });
                 Ok(key)
             }
         }
@@ -456,7 +456,7 @@ impl Dpop {
         };
         let by_state = parameter("state").and_then(|state| self.bindings.get(&of_state(state)));
         match (by_state, parameter("dpop_jkt")) {
-            (Some(Binding::Key { reference, .. }), _) => self.find_or_lost(&reference).await,
+            (Some(KnownBinding::Key { reference, .. }), _) => self.find_or_lost(&reference).await,
             (_, Some(thumbprint)) => self.find_or_lost(&KeyReference::new(thumbprint)).await,
             _ if self.keys.is_per_grant() => {
                 Err("with a key for each grant, pushed requests are those of start_login".into())
@@ -478,7 +478,7 @@ fn needs_whole_token() -> AuthenticationError {
 
 fn lost(client: &OAuth2, operation: Operation, reference: &KeyReference) -> Error {
     let error = BindingError::UnknownKey { thumbprint: reference.thumbprint().to_owned() };
-    client.error(operation, ErrorKind::Binding(error))
+    client.error(operation, ErrorKind::KnownBinding(error))
 }
 
 /// What a signer failed with, in the class that it has: what could not be reached may be reached later.

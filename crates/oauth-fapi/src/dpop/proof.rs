@@ -26,7 +26,7 @@ use crate::signing::{SignError, TIME_LIMIT, within};
 #[must_use]
 pub struct Proof {
     method: String,
-    target: Target,
+    target: ProofTarget,
     ath: Option<String>,
     nonce: Option<String>,
     at: Option<OffsetDateTime>,
@@ -39,11 +39,12 @@ impl Proof {
     ///
     /// A configuration error when the URL is not an absolute one as it is sent.
     pub fn new(method: &str, url: &str) -> oauth_core::Result<Self> {
-        let target = Target::of(url).map_err(|problem| oauth_core::Error::configuration("dpop", problem))?;
+        let target =
+            ProofTarget::of(url).map_err(|problem| oauth_core::Error::configuration("dpop", problem))?;
         Ok(Self::at_target(method.to_owned(), target))
     }
 
-    pub(crate) fn at_target(method: String, target: Target) -> Self {
+    pub(crate) fn at_target(method: String, target: ProofTarget) -> Self {
         Self { method, target, ath: None, nonce: None, at: None }
     }
 
@@ -107,13 +108,13 @@ impl DpopKey {
 
 /// A URL without query and fragment, as both sides of a proof write it (RFC 9449 section 4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct ProofTarget {
     url: String,
     /// How much of it is the origin: scheme, host and port.
     origin: usize,
 }
 
-impl Target {
+impl ProofTarget {
     /// Scheme and host in lower case, without a default port; the path as it is sent.
     pub(crate) fn of(url: &str) -> Result<Self, String> {
         let url = url.split(['?', '#']).next().unwrap_or_default();

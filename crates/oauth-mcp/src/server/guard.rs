@@ -13,7 +13,7 @@ use oauth_core::{
 };
 
 #[cfg(feature = "dpop")]
-use super::proofs::{Proofs, Request};
+use super::proofs::{Proofs, ProvenRequest};
 use super::{
     refusal::Refusal,
     resource::ProtectedResource,
@@ -224,7 +224,7 @@ impl Guard {
         info: &TokenInfo,
     ) -> Result<(), Refusal> {
         let (Some(proofs), Some(method)) = (&self.proofs, method) else { return Err(Refusal::InvalidProof) };
-        let request = Request { method, headers, uri, resource: self.resource.resource() };
+        let request = ProvenRequest { method, headers, uri, resource: self.resource.resource() };
         proofs.check(&request, token, info).await
     }
 

@@ -40,7 +40,7 @@ impl Proofs {
     /// Checks that a request has a proof by the key that its token is bound to.
     pub(super) async fn check(
         &self,
-        request: &Request<'_>,
+        request: &ProvenRequest<'_>,
         token: &str,
         info: &TokenInfo,
     ) -> Result<(), Refusal> {
@@ -76,7 +76,7 @@ impl Proofs {
 }
 
 /// What a proof is about.
-pub(super) struct Request<'r> {
+pub(super) struct ProvenRequest<'r> {
     pub(super) method: &'r Method,
     pub(super) headers: &'r HeaderMap,
     pub(super) uri: &'r Uri,
@@ -84,7 +84,7 @@ pub(super) struct Request<'r> {
     pub(super) resource: &'r str,
 }
 
-impl Request<'_> {
+impl ProvenRequest<'_> {
     /// The URL as the client has it.
     fn url(&self) -> String {
         let after_scheme = self.resource.find("://").map_or(0, |at| at + 3);

@@ -44,10 +44,10 @@ const ENDING: &str = ".json";
 ///
 /// [`LocalTokens`](crate::LocalTokens) finds the directory and the key by itself.
 #[derive(Clone, Debug)]
-pub struct FileStore(Arc<Inner>);
+pub struct FileStore(Arc<FileStoreInner>);
 
 #[derive(Debug)]
-struct Inner {
+struct FileStoreInner {
     dir: PrivateDir,
     /// One thread of this process at a time asks for the lock between processes.
     turn: Mutex<()>,
@@ -55,7 +55,7 @@ struct Inner {
 
 /// What a file holds: a [`StoreEntry`] and its key, with times in milliseconds since 1970.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+struct FileEntry {
     /// Tenant, subject, provider, label.
     key: [String; 4],
     version: u64,
@@ -81,7 +81,7 @@ struct Entry {
     deleted_at: Option<i64>,
 }
 
-impl Entry {
+impl FileEntry {
     fn of(key: &TokenKey, state: &StoreEntry) -> Self {
         Self {
             key: [key.tenant(), key.subject(), key.provider(), key.label()].map(str::to_owned),
@@ -144,7 +144,7 @@ impl FileStore {
         let shown = path.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let dir = PrivateDir::open(&path)?;
-            let store = Self(Arc::new(Inner { dir, turn: Mutex::new(()) }));
+            let store = Self(Arc::new(FileStoreInner { dir, turn: Mutex::new(()) }));
             store.0.forget_old_deletions()?;
             Ok(store)
         });
@@ -174,7 +174,7 @@ impl FileStore {
     async fn read<T: Send + 'static>(
         &self,
         operation: StoreOperation,
-        read: impl FnOnce(&Inner) -> Result<T, LocalFileError> + Send + 'static,
+        read: impl FnOnce(&FileStoreInner) -> Result<T, LocalFileError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
         let task = tokio::task::spawn_blocking(move || read(&inner));
@@ -212,11 +212,12 @@ impl FileStore {
             let before = entry.clone();
             let outcome = change(&mut entry, now());
             if entry != before {
-                let bytes =
-                    serde_json::to_vec(&Entry::of(&key, &entry)).map_err(|_| LocalFileError::Damaged {
+                let bytes = serde_json::to_vec(&FileEntry::of(&key, &entry)).map_err(|_| {
+                    LocalFileError::Damaged {
                         path: folder.path().join(&name),
                         reason: "the record cannot be written as JSON",
-                    })?;
+                    }
+                })?;
                 folder.write(&name, &bytes)?;
             }
             Ok(Some(outcome))
@@ -237,7 +238,7 @@ impl Drop for Caller {
     }
 }
 
-impl Inner {
+impl FileStoreInner {
     fn folders(&self) -> Result<Vec<String>, LocalFileError> {
         let mut names = self.dir.names("")?;
         names.retain(|name| name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()));
@@ -273,7 +274,8 @@ impl Inner {
 fn read_entry(folder: &PrivateDir, name: &str) -> Result<Option<(TokenKey, StoreEntry)>, LocalFileError> {
     let Some(bytes) = folder.read(name)? else { return Ok(None) };
     let damaged = |reason| LocalFileError::Damaged { path: folder.path().join(name), reason };
-    let entry: Entry = serde_json::from_slice(&bytes).map_err(|_| damaged("it is not what was written"))?;
+    let entry: FileEntry =
+        serde_json::from_slice(&bytes).map_err(|_| damaged("it is not what was written"))?;
     let state = entry.state().ok_or_else(|| damaged("its record is not base64"))?;
     Ok(Some((entry.key(), state)))
 }

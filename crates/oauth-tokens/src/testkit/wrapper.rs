@@ -52,7 +52,7 @@ async fn forwards(
     for name in not_forwarded {
         ensure!(DEFAULTED.contains(name), "{name:?} is not a method with a default; those are {DEFAULTED:?}");
     }
-    let inner = HookedStore::new(MemoryStore::new(), Asked::default());
+    let inner = HookedStore::new(MemoryStore::new(), CalledMethods::default());
     let wrapper = wrap(Arc::new(inner.clone()));
     let key = some_key()?;
     let (sealed, summary) = (Bytes::from_static(b"sealed"), Summary::new(Status::Alive));
@@ -75,9 +75,9 @@ async fn forwards(
 
 /// Remembers which methods of a store were called.
 #[derive(Default)]
-struct Asked(Mutex<BTreeSet<&'static str>>);
+struct CalledMethods(Mutex<BTreeSet<&'static str>>);
 
-impl StoreHook for Asked {
+impl StoreHook for CalledMethods {
     fn called(&self, method: &'static str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(method);
     }

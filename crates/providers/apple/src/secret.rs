@@ -9,7 +9,7 @@ use oauth_core::{
     serde_json::{Value, json},
 };
 
-use crate::signing_key::SigningKey;
+use crate::signing_key::AppleSigningKey;
 
 /// For whom a secret is made: Apple itself.
 const AUDIENCE: &str = "https://appleid.apple.com";
@@ -27,7 +27,7 @@ const LIFETIME: i64 = 5 * 60;
 pub struct AppleSecret {
     team_id: String,
     key_id: String,
-    key: SigningKey,
+    key: AppleSigningKey,
 }
 
 impl AppleSecret {
@@ -52,12 +52,12 @@ impl AppleSecret {
             }
         }
         let der = pkcs8(private_key).ok_or_else(|| wrong("is not PKCS #8 in PEM form"))?;
-        let key = SigningKey::new(&der).map_err(|_| wrong("is not an elliptic curve key on P-256"))?;
+        let key = AppleSigningKey::new(&der).map_err(|_| wrong("is not an elliptic curve key on P-256"))?;
         Ok(Self { team_id, key_id, key })
     }
 
     pub(crate) fn of_client(self, client_id: &str) -> ClientSecret {
-        ClientSecret::made_by(Signer { secret: self, client_id: client_id.to_owned() })
+        ClientSecret::made_by(SecretSigner { secret: self, client_id: client_id.to_owned() })
     }
 
     fn sign(&self, client_id: &str) -> Result<String, SecretSourceError> {
@@ -86,13 +86,13 @@ impl fmt::Debug for AppleSecret {
 }
 
 #[derive(Debug)]
-struct Signer {
+struct SecretSigner {
     secret: AppleSecret,
     client_id: String,
 }
 
 #[async_trait]
-impl SecretSource for Signer {
+impl SecretSource for SecretSigner {
     async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
         self.secret.sign(&self.client_id).map(Into::into)
     }

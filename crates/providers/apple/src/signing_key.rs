@@ -4,18 +4,18 @@ use oauth_core::SecretSourceError;
 
 /// A private key on P-256.
 #[derive(Clone)]
-pub(crate) struct SigningKey(Key);
+pub(crate) struct AppleSigningKey(BackendKey);
 
 #[cfg(not(target_family = "wasm"))]
-type Key = jsonwebtoken::EncodingKey;
+type BackendKey = jsonwebtoken::EncodingKey;
 #[cfg(target_family = "wasm")]
-type Key = p256::ecdsa::SigningKey;
+type BackendKey = p256::ecdsa::SigningKey;
 
 #[cfg(not(target_family = "wasm"))]
-impl SigningKey {
+impl AppleSigningKey {
     /// The key in PKCS #8.
     pub(crate) fn new(der: &[u8]) -> Result<Self, SecretSourceError> {
-        let key = Self(Key::from_ec_der(der));
+        let key = Self(BackendKey::from_ec_der(der));
         // The key is looked at only when something is signed, so something is: a wrong curve should fail here.
         key.sign(b"")?;
         Ok(key)
@@ -29,11 +29,11 @@ impl SigningKey {
 }
 
 #[cfg(target_family = "wasm")]
-impl SigningKey {
+impl AppleSigningKey {
     /// The key in PKCS #8.
     pub(crate) fn new(der: &[u8]) -> Result<Self, SecretSourceError> {
         use p256::pkcs8::DecodePrivateKey as _;
-        Key::from_pkcs8_der(der).map(Self).map_err(|error| error.to_string().into())
+        BackendKey::from_pkcs8_der(der).map(Self).map_err(|error| error.to_string().into())
     }
 
     /// The signature of a message in base64url.

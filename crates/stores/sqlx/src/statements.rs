@@ -207,7 +207,7 @@ pub(crate) enum FindKind {
 
 /// A value for a place in a search.
 #[derive(Debug)]
-pub(crate) enum Bound {
+pub(crate) enum BoundValue {
     Number(i64),
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     Text(String),
@@ -218,7 +218,7 @@ pub(crate) enum Bound {
 #[derive(Debug)]
 pub(crate) struct Search {
     pub(crate) sql: SqlStr,
-    pub(crate) bound: Vec<Bound>,
+    pub(crate) bound: Vec<BoundValue>,
 }
 
 /// How much of a text is in an index, which cannot hold texts of any length.
@@ -233,19 +233,19 @@ const UNDESCRIBED: &str = "(status IS NULL OR described <> version)";
 struct Conditions {
     kind: FindKind,
     text: String,
-    bound: Vec<Bound>,
+    bound: Vec<BoundValue>,
 }
 
 impl Conditions {
     /// Adds a condition; `?` is the place of its value.
-    fn add(&mut self, condition: &str, value: Bound) {
+    fn add(&mut self, condition: &str, value: BoundValue) {
         let place = self.place(value);
         self.text += " AND ";
         self.text += &condition.replace('?', &place);
     }
 
     /// Returns the place of a value.
-    fn place(&mut self, value: Bound) -> String {
+    fn place(&mut self, value: BoundValue) -> String {
         self.bound.push(value);
         match self.kind {
             #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -260,7 +260,7 @@ impl Conditions {
             // There is no index for a subject of whatever tenant.
             #[cfg(any(feature = "postgres", feature = "sqlite"))]
             FindKind::Numbered => {
-                self.add("subject = ?", Bound::Text(crate::key::escape(subject).into_owned()))
+                self.add("subject = ?", BoundValue::Text(crate::key::escape(subject).into_owned()))
             }
             #[cfg(feature = "mysql")]
             FindKind::Hashed => self.add_text("subject", subject),
@@ -272,13 +272,13 @@ impl Conditions {
             #[cfg(any(feature = "postgres", feature = "sqlite"))]
             FindKind::Numbered => {
                 let differs = format!("({UNDESCRIBED} OR sealing_key IS NULL OR sealing_key <> ?)");
-                self.add(&differs, Bound::Text(id.to_owned()));
+                self.add(&differs, BoundValue::Text(id.to_owned()));
             }
             // The collation ignores spaces at the end.
             #[cfg(feature = "mysql")]
             FindKind::Hashed => {
                 let differs = "(status IS NULL OR sealing_key IS NULL OR CAST(sealing_key AS BINARY) <> ?)";
-                self.add(differs, Bound::Bytes(id.as_bytes().to_vec()));
+                self.add(differs, BoundValue::Bytes(id.as_bytes().to_vec()));
             }
         }
     }
@@ -290,12 +290,12 @@ impl Conditions {
             FindKind::Numbered => {
                 let text = crate::key::escape(text).into_owned();
                 let indexed = text.chars().take(INDEXED).collect();
-                self.add(&format!("substr({column}, 1, {INDEXED}) = ?"), Bound::Text(indexed));
-                self.add(&format!("{column} = ?"), Bound::Text(text));
+                self.add(&format!("substr({column}, 1, {INDEXED}) = ?"), BoundValue::Text(indexed));
+                self.add(&format!("{column} = ?"), BoundValue::Text(text));
             }
             #[cfg(feature = "mysql")]
             FindKind::Hashed => {
-                self.add(&format!("{column}_hash = ?"), Bound::Bytes(crate::key::hash(&[text])));
+                self.add(&format!("{column}_hash = ?"), BoundValue::Bytes(crate::key::hash(&[text])));
             }
         }
     }
@@ -341,9 +341,9 @@ impl FindParts {
     pub(crate) fn find(&self, filter: &Filter, after: Option<Vec<u8>>, limit: i64) -> Search {
         let mut conditions = self.conditions(filter);
         if let Some(after) = after {
-            conditions.add("id > ?", Bound::Bytes(after));
+            conditions.add("id > ?", BoundValue::Bytes(after));
         }
-        let limit = conditions.place(Bound::Number(limit));
+        let limit = conditions.place(BoundValue::Number(limit));
         let text = format!(
             "SELECT tenant, subject, provider, label, version, {} FROM {} WHERE {} ORDER BY id LIMIT {limit}",
             self.kind.summary(),
@@ -364,7 +364,7 @@ impl FindParts {
         let kind = self.kind;
         let mut conditions = Conditions { kind, text: "sealed IS NOT NULL".to_owned(), bound: Vec::new() };
         if let (Some(tenant), Some(subject)) = (&filter.tenant, &filter.subject) {
-            conditions.add("owner = ?", Bound::Bytes(crate::key::owner(tenant, subject)));
+            conditions.add("owner = ?", BoundValue::Bytes(crate::key::owner(tenant, subject)));
         } else if let Some(tenant) = &filter.tenant {
             conditions.add_text("tenant", tenant);
         } else if let Some(subject) = &filter.subject {
@@ -374,7 +374,7 @@ impl FindParts {
             conditions.add_text("provider", provider);
         }
         if let Some(time) = filter.due_before {
-            conditions.add("due_at < ?", Bound::Number(time));
+            conditions.add("due_at < ?", BoundValue::Number(time));
             conditions.text += kind.is_described();
         }
         if let Some(id) = &filter.not_sealed_with {

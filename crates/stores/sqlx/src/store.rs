@@ -92,10 +92,10 @@ macro_rules! bind_all {
         let mut query = $query;
         for value in $bound {
             query = match value {
-                crate::statements::Bound::Number(number) => query.bind(number),
+                crate::statements::BoundValue::Number(number) => query.bind(number),
                 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-                crate::statements::Bound::Text(text) => query.bind(text),
-                crate::statements::Bound::Bytes(bytes) => query.bind(bytes),
+                crate::statements::BoundValue::Text(text) => query.bind(text),
+                crate::statements::BoundValue::Bytes(bytes) => query.bind(bytes),
             };
         }
         query

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     measure::{Spread, cpu_time_of_children},
-    report::{Bar, Goal, Kind, Row, Table, shown_ratio, shown_time},
+    report::{Bar, Goal, CompetitorKind, Row, Table, shown_ratio, shown_time},
     world::World,
 };
 
@@ -60,12 +60,12 @@ pub fn row(world: &mut World) -> Result<Row> {
     let mut bars = Vec::new();
     for (at, (program, name)) in PROGRAMS.iter().enumerate() {
         let kind = match *program {
-            OURS => Kind::Ours,
-            name if name.starts_with("with-reqwest") => Kind::Floor,
-            _ => Kind::Peer,
+            OURS => CompetitorKind::Ours,
+            name if name.starts_with("with-reqwest") => CompetitorKind::Floor,
+            _ => CompetitorKind::Peer,
         };
         lines.push(vec![
-            if kind == Kind::Ours { format!("**{name}**") } else { (*name).to_owned() },
+            if kind == CompetitorKind::Ours { format!("**{name}**") } else { (*name).to_owned() },
             format!("{} ({:+})", packages[at], packages[at] as i64 - packages[floor] as i64),
             shown_ratio(ratio(at)),
             shown_time(Spread::of(seconds[at].clone()).median),

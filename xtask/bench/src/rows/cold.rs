@@ -8,7 +8,7 @@ use oauth_openid::{IdToken, OpenID};
 use tokio::task::JoinSet;
 
 use crate::{
-    measure::{Clock, Contender, Sample, cpu_time_of_children, interleave},
+    measure::{MeasuredTime, Contender, Sample, cpu_time_of_children, interleave},
     peers::{self, Which},
     report::{Cast, Goal, Row, find, times},
     world::{World, runtime},
@@ -91,7 +91,7 @@ pub fn row(world: &mut World) -> Result<Row> {
         })
         .collect();
     let cast = Cast { ours: &[OURS], floors: &[], base: OURS };
-    let mut table = times("", &measured, &cast, Clock::Wall);
+    let mut table = times("", &measured, &cast, MeasuredTime::Wall);
     if let Some(ours) = find(&measured, OURS) {
         let fact = |name: &str| {
             let found = ours.facts.iter().find(|(other, _)| other == name);

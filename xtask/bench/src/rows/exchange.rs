@@ -18,7 +18,7 @@ use openidconnect::{
 };
 
 use crate::{
-    measure::{Clock, Contender, Sample, beside_server, interleave},
+    measure::{MeasuredTime, Contender, Sample, beside_server, interleave},
     peers::{self, Which},
     report::{Cast, Goal, Row, find, times},
     world::{World, runtime, tls},
@@ -37,9 +37,9 @@ const OAUTH2: &str = "oauth2 + reqwest";
 const OURS_ON_HYPER: &str = "oauth-clients on hyper";
 
 /// One exchange; clones share their connections.
-pub type Exchange = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+pub type ExchangeFn = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
-pub fn exchange<F, Fut>(make: F) -> Exchange
+pub fn exchange<F, Fut>(make: F) -> ExchangeFn
 where
     F: Fn() -> Fut + Send + Sync + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -89,9 +89,9 @@ fn measured(world: &mut World) -> Result<Row> {
             1 => format!("over {scheme}, in sequence"),
             _ => format!("over {scheme}, {at_once} at once"),
         };
-        let mut table = times(title, &measured, &cast, Clock::Cpu)
-            .with_goal("CPU ≤ 1.05 × bare reqwest", &measured, (OURS, REQWEST), Clock::Cpu, 1.05)
-            .with_goal("CPU ≤ oauth2's", &measured, (OURS, OAUTH2), Clock::Cpu, 1.0);
+        let mut table = times(title, &measured, &cast, MeasuredTime::Cpu)
+            .with_goal("CPU ≤ 1.05 × bare reqwest", &measured, (OURS, REQWEST), MeasuredTime::Cpu, 1.05)
+            .with_goal("CPU ≤ oauth2's", &measured, (OURS, OAUTH2), MeasuredTime::Cpu, 1.0);
         if let Some(ours) = find(&measured, OURS) {
             let fact = |name: &str| {
                 let found = ours.facts.iter().find(|(other, _)| other == name);
@@ -129,7 +129,7 @@ fn measured(world: &mut World) -> Result<Row> {
 }
 
 /// Does the exchange this many times, at most so many at once.
-pub async fn all(exchange: &Exchange, count: usize, at_once: usize) {
+pub async fn all(exchange: &ExchangeFn, count: usize, at_once: usize) {
     if at_once == 1 {
         for _ in 0..count {
             exchange().await;
@@ -150,7 +150,7 @@ pub async fn all(exchange: &Exchange, count: usize, at_once: usize) {
     }
 }
 
-fn contenders(url: &str) -> Result<Vec<(&'static str, Exchange)>> {
+fn contenders(url: &str) -> Result<Vec<(&'static str, ExchangeFn)>> {
     Ok(vec![
         (REQWEST, bare_reqwest(url)?),
         (OURS, ours(url, None)?),
@@ -162,7 +162,7 @@ fn contenders(url: &str) -> Result<Vec<(&'static str, Exchange)>> {
 }
 
 /// With the default client, which is on reqwest, or another one.
-pub fn ours(url: &str, http: Option<HyperClient>) -> Result<Exchange> {
+pub fn ours(url: &str, http: Option<HyperClient>) -> Result<ExchangeFn> {
     let mut client = OAuth2::new(CLIENT_ID, CLIENT_SECRET, "https://as.example/authorize", url.to_owned());
     if let Some(http) = http {
         client = client.with_http_client(http);
@@ -186,7 +186,7 @@ const FORM: &[(&str, &str)] = &[
     ("client_secret", CLIENT_SECRET),
 ];
 
-pub fn bare_reqwest(url: &str) -> Result<Exchange> {
+pub fn bare_reqwest(url: &str) -> Result<ExchangeFn> {
     let client = reqwest::Client::builder()
         .tls_backend_preconfigured(tls()?)
         .redirect(reqwest::redirect::Policy::none())
@@ -213,7 +213,7 @@ pub fn bare_reqwest(url: &str) -> Result<Exchange> {
     }))
 }
 
-fn bare_hyper(url: &str) -> Result<Exchange> {
+fn bare_hyper(url: &str) -> Result<ExchangeFn> {
     use hyper_util::{
         client::legacy::Client,
         rt::{TokioExecutor, TokioTimer},
@@ -259,7 +259,7 @@ pub fn old_reqwest() -> Result<oauth2::reqwest::Client> {
         .build()?)
 }
 
-pub fn oauth2_reqwest(url: &str) -> Result<Exchange> {
+pub fn oauth2_reqwest(url: &str) -> Result<ExchangeFn> {
     use oauth2::TokenResponse;
 
     let http = old_reqwest()?;
@@ -284,7 +284,7 @@ pub fn oauth2_reqwest(url: &str) -> Result<Exchange> {
     }))
 }
 
-fn openidconnect_reqwest(url: &str) -> Result<Exchange> {
+fn openidconnect_reqwest(url: &str) -> Result<ExchangeFn> {
     use openidconnect::OAuth2TokenResponse;
 
     let http = old_reqwest()?;

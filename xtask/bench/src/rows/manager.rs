@@ -9,7 +9,7 @@ use oauth_core::{OAuth2, OAuth2Token, Sealer, SealingKey};
 use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
 
 use crate::{
-    measure::{Clock, Contender, interleave},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody},
 };
@@ -97,11 +97,11 @@ pub fn row(world: &mut World) -> Result<Row> {
         let cast = Cast { ours: &[OURS], floors: &[DASHMAP, CLOCK, MOKA], base: DASHMAP };
         let title = if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") };
         let goal = format!("CPU ≤ 2 × {CLOCK}");
-        tables.push(times(title, &measured, &cast, Clock::Cpu).with_goal(
+        tables.push(times(title, &measured, &cast, MeasuredTime::Cpu).with_goal(
             &goal,
             &measured,
             (OURS, CLOCK),
-            Clock::Cpu,
+            MeasuredTime::Cpu,
             2.0,
         ));
     }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use oauth_core::OAuth2Token;
 
 use crate::{
-    measure::{Clock, Contender, interleave},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody},
 };
@@ -39,11 +39,11 @@ pub fn row(world: &mut World) -> Result<Row> {
         ];
         let measured = interleave(contenders, world.plan(50_000), &mut nobody);
         let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
-        tables.push(times(title, &measured, &cast, Clock::Cpu).with_goal(
+        tables.push(times(title, &measured, &cast, MeasuredTime::Cpu).with_goal(
             "CPU ≤ oauth2's",
             &measured,
             (OURS, OAUTH2),
-            Clock::Cpu,
+            MeasuredTime::Cpu,
             1.0,
         ));
     }

@@ -6,7 +6,7 @@ use oauth_by_hand::{Aead, REDIRECT_URI};
 use oauth_core::{LoginOptions, OAuth2, Provider, Sealer, SealingKey};
 
 use crate::{
-    measure::{Clock, Contender, interleave},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody, runtime},
 };
@@ -92,11 +92,11 @@ pub fn row(world: &mut World) -> Result<Row> {
     let opening = interleave(open, world.plan(20_000), &mut nobody);
     let cast = Cast { ours: &[OURS], floors: &[FLOOR, SHORT], base: FLOOR };
     let tables = [("seal", sealing), ("open", opening)].map(|(title, measured)| {
-        times(title, &measured, &cast, Clock::Cpu).with_goal(
+        times(title, &measured, &cast, MeasuredTime::Cpu).with_goal(
             "CPU ≤ that of the private jar of `cookie`",
             &measured,
             (OURS, COOKIE),
-            Clock::Cpu,
+            MeasuredTime::Cpu,
             1.0,
         )
     });

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::{
-    measure::{Clock, Contender, beside_server, interleave},
+    measure::{MeasuredTime, Contender, beside_server, interleave},
     report::{Cast, Row, times},
     rows::exchange,
     world::{World, runtime},
@@ -20,7 +20,7 @@ fn measured(world: &mut World) -> Result<Row> {
     let url = format!("{}/token", world.server.hello.https);
     let ours = exchange::ours(&url, None)?;
     // Connections end with the runtime that opened them.
-    let first = |exchange: exchange::Exchange| {
+    let first = |exchange: exchange::ExchangeFn| {
         let runtime = runtime().expect("a runtime can be made");
         runtime.block_on(exchange());
     };
@@ -50,6 +50,6 @@ fn measured(world: &mut World) -> Result<Row> {
              itself, and reads the system's certificates once in a process.",
             plan.iterations
         ),
-        tables: vec![times("", &measured, &cast, Clock::Cpu)],
+        tables: vec![times("", &measured, &cast, MeasuredTime::Cpu)],
     })
 }

@@ -8,7 +8,7 @@ use oauth_tokens::{MemoryStore, TokenKey, TokenManager};
 use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
-    measure::{Clock, Contender, interleave},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Goal, Row, find, times},
     server::SLOW,
     world::{World, runtime},
@@ -109,11 +109,11 @@ pub fn row(world: &mut World) -> Result<Row> {
             .collect()
     });
     let cast = Cast { ours: &[OURS], floors: &[ONE], base: ONE };
-    let mut table = times("", &measured, &cast, Clock::Wall).with_goal(
+    let mut table = times("", &measured, &cast, MeasuredTime::Wall).with_goal(
         "wall ≤ 1.2 × one refresh",
         &measured,
         (OURS, ONE),
-        Clock::Wall,
+        MeasuredTime::Wall,
         1.2,
     );
     let storms = (plan.rounds * plan.iterations + (plan.iterations / 4).max(1)).to_string();

@@ -7,7 +7,7 @@ use oauth_core::{
 };
 
 use crate::{
-    measure::{Clock, Contender, interleave},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody, runtime},
 };
@@ -131,11 +131,11 @@ pub fn row(world: &mut World) -> Result<Row> {
     ];
     let measured = interleave(contenders, world.plan(20_000), &mut nobody);
     let cast = Cast { ours: &[OURS, TOGETHER, LOGIN], floors: &[FLOOR], base: OAUTH2 };
-    let table = times("", &measured, &cast, Clock::Cpu).with_goal(
+    let table = times("", &measured, &cast, MeasuredTime::Cpu).with_goal(
         "CPU ≤ oauth2's",
         &measured,
         (OURS, OAUTH2),
-        Clock::Cpu,
+        MeasuredTime::Cpu,
         1.0,
     );
     Ok(Row {

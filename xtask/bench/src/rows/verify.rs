@@ -8,8 +8,8 @@ use oauth_core::{Provider, Secret};
 use oauth_openid::{Expectations, OpenID, OpenIDProvider, ProviderMetadata};
 
 use crate::{
-    jwt::{CLIENT_ID, Signer, claims},
-    measure::{Clock, Contender, interleave},
+    jwt::{CLIENT_ID, JwtSigner, claims},
+    measure::{MeasuredTime, Contender, interleave},
     report::{Cast, Row, times},
     world::{World, nobody, runtime},
 };
@@ -23,7 +23,7 @@ const OPENIDCONNECT: &str = "openidconnect";
 
 pub fn row(world: &mut World) -> Result<Row> {
     let mut tables = Vec::new();
-    for signer in [Signer::rs256()?, Signer::es256()?, Signer::eddsa()?] {
+    for signer in [JwtSigner::rs256()?, JwtSigner::es256()?, JwtSigner::eddsa()?] {
         tables.push(table(world, &signer)?);
     }
     Ok(Row {
@@ -39,7 +39,7 @@ pub fn row(world: &mut World) -> Result<Row> {
     })
 }
 
-fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
+fn table(world: &World, signer: &JwtSigner) -> Result<crate::report::Table> {
     let runtime = runtime()?;
     let token = signer.token(&claims(ISSUER, NONCE));
 
@@ -104,17 +104,17 @@ fn table(world: &World, signer: &Signer) -> Result<crate::report::Table> {
     ];
     let measured = interleave(contenders, world.plan(1_000), &mut nobody);
     let cast = Cast { ours: &[OURS], floors: &[FLOOR], base: FLOOR };
-    Ok(times(signer.algorithm(), &measured, &cast, Clock::Cpu).with_goal(
+    Ok(times(signer.algorithm(), &measured, &cast, MeasuredTime::Cpu).with_goal(
         "CPU ≤ jsonwebtoken's",
         &measured,
         (OURS, JSONWEBTOKEN),
-        Clock::Cpu,
+        MeasuredTime::Cpu,
         1.0,
     ))
 }
 
 /// A client whose keys are there.
-fn verifying_client(signer: &Signer) -> Result<OpenID> {
+fn verifying_client(signer: &JwtSigner) -> Result<OpenID> {
     let metadata = ProviderMetadata::new(serde_json::json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/authorize"),
