@@ -14,6 +14,7 @@ mod sources;
 mod specs;
 mod templates;
 mod text;
+mod types;
 
 use anyhow::{Result, bail};
 
@@ -36,6 +37,7 @@ pub(crate) fn run() -> Result<()> {
     specs::check(&mut findings)?;
     templates::check(&mut findings)?;
     text::check(&mut findings)?;
+    types::check(&members, &mut findings)?;
     match &findings.0[..] {
         [] => Ok(()),
         [one] => bail!("{one}"),

@@ -10,7 +10,7 @@ use crate::facts::PublishedFacts;
 
 /// What came of a comparison.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Compared {
+pub(crate) enum ComparisonOutcome {
     /// The provider publishes no metadata.
     Nothing,
     /// Why its metadata could not be compared.
@@ -23,15 +23,15 @@ pub(crate) async fn compare(
     facts: &PublishedFacts,
     parameters: &BTreeMap<String, String>,
     http: &dyn HttpClient,
-) -> Compared {
-    let Some(url) = &facts.discovery_url else { return Compared::Nothing };
+) -> ComparisonOutcome {
+    let Some(url) = &facts.discovery_url else { return ComparisonOutcome::Nothing };
     let url = match facts.filled(url, parameters) {
         Ok(url) => url,
-        Err(name) => return Compared::NotCompared(format!("it needs {name}: --set {name}=…")),
+        Err(name) => return ComparisonOutcome::NotCompared(format!("it needs {name}: --set {name}=…")),
     };
     let metadata = match fetch(http, &url).await {
         Ok(metadata) => metadata,
-        Err(reason) => return Compared::NotCompared(format!("{url}: {reason}")),
+        Err(reason) => return ComparisonOutcome::NotCompared(format!("{url}: {reason}")),
     };
     let mut differences = Comparison { facts, parameters, metadata: &metadata, differences: Vec::new() };
     differences.urls();
@@ -40,7 +40,7 @@ pub(crate) async fn compare(
     if let Some(url) = metadata["jwks_uri"].as_str() {
         differences.extend(keys_problem(http, url).await);
     }
-    Compared::Compared(differences)
+    ComparisonOutcome::Compared(differences)
 }
 
 struct Comparison<'a> {
@@ -225,18 +225,18 @@ mod tests {
             "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]})
     }
 
-    async fn compared(metadata: Value, keys: Value) -> Compared {
+    async fn compared(metadata: Value, keys: Value) -> ComparisonOutcome {
         let copies = Copies(HashMap::from([(DISCOVERY.to_owned(), metadata), (KEYS.to_owned(), keys)]));
         compare(&PublishedFacts::parse(FACTS).unwrap(), &BTreeMap::new(), &copies).await
     }
 
     #[tokio::test]
     async fn what_is_as_the_facts_say_differs_nowhere() {
-        assert_eq!(compared(metadata(), keys()).await, Compared::Compared(Vec::new()));
+        assert_eq!(compared(metadata(), keys()).await, ComparisonOutcome::Compared(Vec::new()));
         // An address that the facts know as another spelling.
         let mut older = metadata();
         older["authorization_endpoint"] = "https://accounts.google.com/o/oauth2/auth".into();
-        assert_eq!(compared(older, keys()).await, Compared::Compared(Vec::new()));
+        assert_eq!(compared(older, keys()).await, ComparisonOutcome::Compared(Vec::new()));
     }
 
     #[tokio::test]
@@ -259,7 +259,9 @@ mod tests {
         ] {
             let mut changed = metadata();
             changed[member] = value;
-            let Compared::Compared(differences) = compared(changed, keys()).await else { panic!("{member}") };
+            let ComparisonOutcome::Compared(differences) = compared(changed, keys()).await else {
+                panic!("{member}")
+            };
             assert!(differences.iter().any(|found| found.contains(words)), "{member}: {differences:?}");
         }
     }
@@ -267,7 +269,9 @@ mod tests {
     #[tokio::test]
     async fn keys_that_verify_nothing_are_a_difference() {
         for unusable in [json!({"keys": []}), json!({"keys": [{"kty": "oct", "k": "AA"}]}), json!([])] {
-            let Compared::Compared(differences) = compared(metadata(), unusable).await else { panic!() };
+            let ComparisonOutcome::Compared(differences) = compared(metadata(), unusable).await else {
+                panic!()
+            };
             assert_eq!(differences.len(), 1, "{differences:?}");
         }
     }
@@ -276,12 +280,15 @@ mod tests {
     async fn what_cannot_be_reached_or_needs_a_parameter_is_not_compared() {
         let nothing = Copies::default();
         let google = PublishedFacts::parse(FACTS).unwrap();
-        assert!(matches!(compare(&google, &BTreeMap::new(), &nothing).await, Compared::NotCompared(_)));
+        assert!(matches!(
+            compare(&google, &BTreeMap::new(), &nothing).await,
+            ComparisonOutcome::NotCompared(_)
+        ));
         let okta = PublishedFacts::parse(
             "issuer = \"https://{domain}\"\ndiscovery_url = \"https://{domain}/.well-known/openid-configuration\"\n",
         )
         .unwrap();
-        let Compared::NotCompared(reason) = compare(&okta, &BTreeMap::new(), &nothing).await else {
+        let ComparisonOutcome::NotCompared(reason) = compare(&okta, &BTreeMap::new(), &nothing).await else {
             panic!()
         };
         assert!(reason.contains("--set domain="), "{reason}");
@@ -290,8 +297,8 @@ mod tests {
             json!({"issuer": "https://dev.okta.example"}),
         )]));
         let domain = BTreeMap::from([("domain".to_owned(), "dev.okta.example".to_owned())]);
-        assert_eq!(compare(&okta, &domain, &copies).await, Compared::Compared(Vec::new()));
-        assert_eq!(compare(&PublishedFacts::default(), &domain, &copies).await, Compared::Nothing);
+        assert_eq!(compare(&okta, &domain, &copies).await, ComparisonOutcome::Compared(Vec::new()));
+        assert_eq!(compare(&PublishedFacts::default(), &domain, &copies).await, ComparisonOutcome::Nothing);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use clap::Parser;
 use oauth_core::{HttpClient, default_http_client};
 
 use crate::{
-    compare::{Compared, compare},
+    compare::{ComparisonOutcome, compare},
     facts::PublishedFacts,
 };
 
@@ -53,17 +53,17 @@ async fn report(
     let (mut same, mut different, mut unreached) = (0, 0, 0);
     for (name, facts) in all {
         match compare(facts, parameters, &**http).await {
-            Compared::Nothing if by_name => {
+            ComparisonOutcome::Nothing if by_name => {
                 println!("{name}: it publishes no metadata, so that there is nothing to compare");
                 unreached += 1;
             }
-            Compared::Nothing => {}
-            Compared::NotCompared(reason) => {
+            ComparisonOutcome::Nothing => {}
+            ComparisonOutcome::NotCompared(reason) => {
                 println!("{name}: not compared: {reason}");
                 unreached += 1;
             }
-            Compared::Compared(differences) if differences.is_empty() => same += 1,
-            Compared::Compared(differences) => {
+            ComparisonOutcome::Compared(differences) if differences.is_empty() => same += 1,
+            ComparisonOutcome::Compared(differences) => {
                 different += 1;
                 println!("{name}:");
                 differences.iter().for_each(|difference| println!("  {difference}"));

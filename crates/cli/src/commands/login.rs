@@ -355,7 +355,7 @@ fn redirect(options: SignInOptions, uri: &str) -> SignInOptions {
 fn failure(error: NativeSignInError) -> Failure {
     let text = in_words_of_this_tool(error.to_string());
     match error {
-        NativeSignInError::LoginArguments(error) => error.into(),
+        NativeSignInError::Login(error) => error.into(),
         NativeSignInError::Options(_) | NativeSignInError::PortsTaken { .. } => Failure::Usage(text),
         NativeSignInError::TimedOut { .. } => {
             Failure::SignInAgain(format!("{text}; --timeout gives more time"))

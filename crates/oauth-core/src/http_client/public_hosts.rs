@@ -200,7 +200,7 @@ mod clients {
                 }
                 // The proxy itself is usually in a private network.
                 let allowed = allowed.iter().cloned().chain(proxies).collect();
-                let filter = Filter { resolver: resolver.clone(), allowed };
+                let filter = PublicResolver { resolver: resolver.clone(), allowed };
                 let client = build(move |builder| {
                     let builder = builder.dns_resolver(Arc::new(filter));
                     // Whatever a system's settings say beside the environment.
@@ -244,12 +244,12 @@ mod clients {
     }
 
     /// Gives the HTTP library public addresses only.
-    struct Filter {
+    struct PublicResolver {
         resolver: Arc<dyn Resolver>,
         allowed: Vec<String>,
     }
 
-    impl Resolve for Filter {
+    impl Resolve for PublicResolver {
         fn resolve(&self, name: Name) -> Resolving {
             let resolver = self.resolver.clone();
             let host = name.as_str().to_ascii_lowercase();

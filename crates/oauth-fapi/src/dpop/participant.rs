@@ -334,7 +334,7 @@ impl Dpop {
         operation: Operation,
         token: &mut OAuth2Token,
     ) -> Result<()> {
-        let refuse = |error| Err(client.error(operation, ErrorKind::KnownBinding(error)));
+        let refuse = |error| Err(client.error(operation, ErrorKind::Binding(error)));
         let token_type = token.token_type().unwrap_or("Bearer").to_owned();
         // What is not an access token is bound to nothing (RFC 8693 section 2.2.1).
         if token_type.eq_ignore_ascii_case("N_A") {
@@ -478,7 +478,7 @@ fn needs_whole_token() -> AuthenticationError {
 
 fn lost(client: &OAuth2, operation: Operation, reference: &KeyReference) -> Error {
     let error = BindingError::UnknownKey { thumbprint: reference.thumbprint().to_owned() };
-    client.error(operation, ErrorKind::KnownBinding(error))
+    client.error(operation, ErrorKind::Binding(error))
 }
 
 /// What a signer failed with, in the class that it has: what could not be reached may be reached later.
