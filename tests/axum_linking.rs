@@ -39,13 +39,11 @@ async fn site(set: impl FnOnce(SignIn) -> SignIn) -> Site {
     let sign_in = SignIn::new(Sealer::new(SealingKey::from_bytes([1; 32])))
         .provider(github)
         .unwrap()
-        .linking(|request| {
-            Box::pin(async move {
-                match account_of(request).as_deref() {
-                    Some("broken") => Err("the database is down".into()),
-                    account => Ok(account.map(str::to_owned)),
-                }
-            })
+        .linking(|request| async move {
+            match account_of(&request).as_deref() {
+                Some("broken") => Err("the database is down".into()),
+                account => Ok(account.map(str::to_owned)),
+            }
         });
     let intents = Arc::new(Mutex::new(Vec::new()));
     let seen = intents.clone();

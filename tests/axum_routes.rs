@@ -81,12 +81,10 @@ async fn routes_nest_below_a_tenant_whom_every_function_sees() {
         .resolve_with(move |name, request| {
             let known = name == "github" && ["a", "b c"].map(Some).contains(&request.param("tenant"));
             let own: Arc<dyn Provider> = Arc::new(own.clone());
-            Box::pin(async move { Ok(known.then_some(own)) })
+            async move { Ok(known.then_some(own)) }
         })
         .on_login(|name, request| LoginOptions::new().data(json!([name, request.param("tenant")])))
-        .linking(|request| {
-            Box::pin(async move { Ok(request.param("tenant").map(|of| format!("{of}-user"))) })
-        });
+        .linking(|request| async move { Ok(request.param("tenant").map(|of| format!("{of}-user"))) });
     let handler = async |Path((tenant, _)): Path<(String, String)>, user: SignedIn| match &user.intent {
         LinkIntent::LinkTo(account) => format!("{tenant}: {} {account}", user.data),
         LinkIntent::SignIn => format!("{tenant}: {}", user.data),
@@ -196,9 +194,9 @@ async fn every_refusal_is_in_the_log() {
         .unwrap()
         .resolve_with(|name, _| {
             let fails = name == "broken";
-            Box::pin(async move { if fails { Err("the directory is down".into()) } else { Ok(None) } })
+            async move { if fails { Err("the directory is down".into()) } else { Ok(None) } }
         })
-        .linking(|_| Box::pin(async { Err("the session store is down".into()) }));
+        .linking(|_| async { Err("the session store is down".into()) });
     let site =
         serve(Router::new().nest("/auth", SignInRoutes::new(sign_in).router(async |_: SignedIn| "done")))
             .await;
@@ -284,10 +282,8 @@ async fn an_error_page_offers_to_try_again() {
     let emulator = Emulator::start().await.unwrap();
     let kept = Arc::new(Mutex::new(Vec::new()));
     let seen = kept.clone();
-    let sign_in = sign_in()
-        .provider(github(&emulator))
-        .unwrap()
-        .linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+    let sign_in =
+        sign_in().provider(github(&emulator)).unwrap().linking(|_| async { Ok(Some("ada".to_owned())) });
     let routes = SignInRoutes::new(sign_in).on_error(move |error: SignInError| {
         seen.lock().unwrap().push(error.retry().map(str::to_owned));
         error.page()

@@ -544,9 +544,7 @@ async fn providers_can_be_found_per_request_and_failures_answered_in_ones_own_wa
         let own: Arc<dyn Provider> = Arc::new(own.clone());
         let fails = request.headers.contains_key("x-fail");
         let known = name == "tenant-a";
-        Box::pin(
-            async move { if fails { Err("the directory is down".into()) } else { Ok(known.then_some(own)) } },
-        )
+        async move { if fails { Err("the directory is down".into()) } else { Ok(known.then_some(own)) } }
     });
     let on_error = |error: SignInError| (error.status(), format!("own page: {error}")).into_response();
     let site = serve_with(&emulator, resolving, |routes| routes.on_error(on_error)).await;

@@ -61,11 +61,11 @@ async fn serve(emulator: &Emulator) -> String {
         .resolve_with(move |name, request| {
             let found = name == "github" && request.param("tenant") == Some("acme");
             let github: Arc<dyn Provider> = Arc::new(github.clone());
-            Box::pin(async move { Ok(found.then_some(github)) })
+            async move { Ok(found.then_some(github)) }
         })
         .linking(|request| {
             let account = request.headers.get("x-account").map(|value| value.to_str().unwrap().to_owned());
-            Box::pin(async move { Ok(account) })
+            async move { Ok(account) }
         });
     let sign_in = Arc::new(sign_in);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -76,7 +76,7 @@ pub(crate) fn serve(
     let sign_in =
         SignIn::new(Sealer::new(key)).at(address)?.providers(providers.clone())?.linking(|request| {
             let account = request.extensions.get::<CurrentAccount>().map(|account| account.0.clone());
-            Box::pin(async move { Ok(account) })
+            async move { Ok(account) }
         });
     let routes = Routes::new(sign_in);
     let site = Site {

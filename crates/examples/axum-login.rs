@@ -102,7 +102,7 @@ pub(crate) fn app(providers: Vec<Arc<dyn Provider>>, address: &str, key: Sealing
     let sign_in =
         SignIn::new(Sealer::new(key)).at(address)?.providers(providers.clone())?.linking(|request| {
             let account = request.extensions.get::<AuthSession>().and_then(|session| session.user.clone());
-            Box::pin(async move { Ok(account.map(|user| user.id())) })
+            async move { Ok(account.map(|user| user.id())) }
         });
     let sessions = SessionManagerLayer::new(MemoryStore::default())
         .with_secure(address.starts_with("https:"))

@@ -102,13 +102,12 @@ pub(crate) async fn app(
         tokens = tokens.provider(provider.clone());
     }
 
-    let sign_in =
-        SignIn::new(Sealer::new(key)).at(address)?.providers(providers.clone())?.linking(|request| {
-            Box::pin(async move {
-                let session = request.extensions.get::<Session>().ok_or("there is no session layer")?;
-                Ok(session.get("account").await?)
-            })
-        });
+    let sign_in = SignIn::new(Sealer::new(key)).at(address)?.providers(providers.clone())?.linking(
+        |request| async move {
+            let session = request.extensions.get::<Session>().ok_or("there is no session layer")?;
+            Ok(session.get("account").await?)
+        },
+    );
     let sessions = SessionManagerLayer::new(SqliteSessions(db.clone()))
         .with_secure(address.starts_with("https:"))
         // Browsers do not send a `Strict` cookie with a callback, because another site leads there.

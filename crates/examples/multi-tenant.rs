@@ -79,13 +79,13 @@ pub(crate) fn app(tenants: Tenants, address: &str, key: SealingKey) -> Result<Ro
     let of_request = tenants.clone();
     let sign_in = SignIn::new(Sealer::new(key)).at(address)?.resolve_with(move |name, request| {
         let tenants = of_request.clone();
-        Box::pin(async move {
+        async move {
             match request.param("tenant") {
                 Some(tenant) if name == "sso" => Ok(tenants.client(tenant).await?),
                 // A page that says that there is no such provider, with 404.
                 _ => Ok(None),
             }
-        })
+        }
     });
     Ok(Router::new()
         .route("/{tenant}", get(home))

@@ -48,7 +48,7 @@ async fn linking_sees_what_a_middleware_put_into_the_extensions() {
         .unwrap()
         .linking(|request| {
             let account = request.extensions.get::<Account>().map(|account| account.0.clone());
-            Box::pin(async move { Ok(account) })
+            async move { Ok(account) }
         });
     let routes = Routes::new(sign_in);
     for (account, status) in [(Some("ada"), StatusCode::SEE_OTHER), (None, StatusCode::FORBIDDEN)] {

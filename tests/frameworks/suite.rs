@@ -97,7 +97,7 @@ pub(crate) async fn world<F: Future<Output = String>>(
                 request.headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or_default();
             let account =
                 cookies.split("; ").find_map(|cookie| cookie.strip_prefix("session=")).map(str::to_owned);
-            Box::pin(async move { Ok(account) })
+            async move { Ok(account) }
         });
     let sign_in = set(sign_in);
     let (seen, ended) = (Arc::default(), Arc::default());

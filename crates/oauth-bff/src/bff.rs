@@ -1,6 +1,6 @@
 //! The settings of a backend for a browser application.
 
-use std::{collections::BTreeMap, fmt, future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use http::request::Parts;
 use oauth_core::{LinkIntent, SharedCache, serde_json::json};
@@ -16,9 +16,11 @@ use crate::{
     upstream::Upstream,
 };
 
-type BoxFuture<T> = std::pin::Pin<Box<dyn Future<Output = T> + Send>>;
-type OnSignIn = dyn Fn(SignedIn) -> BoxFuture<Result<NewSession, ResolveError>> + Send + Sync;
-type OnLogout = dyn Fn(Session) -> BoxFuture<Result<Option<String>, ResolveError>> + Send + Sync;
+type OnSignIn =
+    dyn Fn(SignedIn) -> Pin<Box<dyn Future<Output = Result<NewSession, ResolveError>> + Send>> + Send + Sync;
+type OnLogout = dyn Fn(Session) -> Pin<Box<dyn Future<Output = Result<Option<String>, ResolveError>> + Send>>
+    + Send
+    + Sync;
 
 /// A backend for a browser application. Clones are cheap and share everything.
 #[derive(Clone)]

@@ -137,7 +137,7 @@ pub use reason::SignInReason;
 pub use relay::RedirectRelay;
 pub use request::SignInRequest;
 pub use routes::{Routed, Routes};
-pub use sign_in::{BoxFuture, SignIn};
+pub use sign_in::SignIn;
 #[cfg(feature = "signals")]
 pub use signals::SignalEndpoint;
 pub use signed_in::SignedIn;

@@ -161,7 +161,7 @@ mod tests {
     fn a_provider_is_told_what_is_wrong_and_the_application_the_cause_too() {
         let ends = |sign_in: SignIn| sign_in.back_channel_logout(None, |_| async { Ok::<_, String>(()) });
         let resolving = SignIn::new(sealer()).at("https://app.example").unwrap();
-        let resolving = resolving.resolve_with(|_, _| Box::pin(async { Err("the database is down".into()) }));
+        let resolving = resolving.resolve_with(|_, _| async { Err("the database is down".into()) });
         for (sign_in, body, problem, code, told) in [
             (sign_in(), "x".repeat(16 * 1024 + 1), "the request is too large", "invalid_request", None),
             (sign_in(), "x=1".to_owned(), "the logout token is not valid", "invalid_request", None),

@@ -6,11 +6,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body::Body;
 #[cfg(feature = "openid")]
 use {
-    crate::{logout::BackChannelLogout, sign_in::BoxFuture},
+    crate::logout::BackChannelLogout,
     http::HeaderMap,
     oauth_core::SharedCache,
     oauth_openid::{FrontChannelLogout, LogoutToken},
-    std::future::Future,
+    std::{future::Future, pin::Pin},
 };
 
 use crate::{
@@ -23,8 +23,9 @@ use crate::{
 
 type OnError = dyn Fn(SignInError) -> Response<String> + Send + Sync;
 #[cfg(feature = "openid")]
-type FrontChannel =
-    dyn Fn(FrontChannelLogout, HeaderMap) -> BoxFuture<'static, Response<String>> + Send + Sync;
+type FrontChannel = dyn Fn(FrontChannelLogout, HeaderMap) -> Pin<Box<dyn Future<Output = Response<String>> + Send>>
+    + Send
+    + Sync;
 
 /// The routes of a sign-in, for any framework: its adapter only translates requests and responses.
 ///
@@ -307,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_route_is_there_if_it_was_asked_for_and_has_its_methods_alone() {
-        let linking = sign_in().linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+        let linking = sign_in().linking(|_| async { Ok(Some("ada".to_owned())) });
         let (few, all) = (Routes::new(sign_in()), Routes::new(linking));
         #[cfg(feature = "openid")]
         let all = all
@@ -356,7 +357,7 @@ mod tests {
 
     #[test]
     fn the_names_are_those_of_the_routes_that_there_are() {
-        let linking = sign_in().linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+        let linking = sign_in().linking(|_| async { Ok(Some("ada".to_owned())) });
         let (few, all) = (Routes::new(sign_in()), Routes::from(linking));
         #[cfg(feature = "openid")]
         let all = all
@@ -382,7 +383,7 @@ mod tests {
     #[test]
     fn an_answer_is_the_one_of_its_own_route() {
         let told = |error: SignInError| Response::new(format!("{:?} {}", error.kind(), error.provider()));
-        let linking = sign_in().linking(|_| Box::pin(async { Ok(Some("ada".to_owned())) }));
+        let linking = sign_in().linking(|_| async { Ok(Some("ada".to_owned())) });
         let routes = Routes::new(linking).on_error(told);
         #[cfg(feature = "openid")]
         let routes = routes

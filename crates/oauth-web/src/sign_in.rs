@@ -23,14 +23,15 @@ use crate::{
     request::SignInRequest,
 };
 
-/// The boxed future that the application's functions return: `Box::pin(async move { … })`.
-pub type BoxFuture<'f, T> = Pin<Box<dyn Future<Output = T> + Send + 'f>>;
-
-type FindProvider = dyn for<'r> Fn(&'r str, &'r SignInRequest) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
+type FindProvider = dyn Fn(
+        String,
+        SignInRequest,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Arc<dyn Provider>>, ResolveError>> + Send>>
     + Send
     + Sync;
-type CurrentAccount =
-    dyn for<'r> Fn(&'r SignInRequest) -> BoxFuture<'r, Result<Option<String>, ResolveError>> + Send + Sync;
+type CurrentAccount = dyn Fn(SignInRequest) -> Pin<Box<dyn Future<Output = Result<Option<String>, ResolveError>> + Send>>
+    + Send
+    + Sync;
 type OnLogin = dyn Fn(&str, &SignInRequest) -> LoginOptions + Send + Sync;
 
 /// The settings of a sign-in, with a method for each of its routes. Clones are cheap and share the memory of used attempts.
@@ -157,23 +158,18 @@ impl SignIn {
     /// # async fn client_of(_: &str, _: &str) -> Result<Option<Arc<dyn Provider>>, std::io::Error> { Ok(None) }
     /// # let sign_in = SignIn::new(Sealer::new(SealingKey::random()?));
     /// // With the routes nested at `/{tenant}/auth`.
-    /// let sign_in = sign_in.resolve_with(|name, request| Box::pin(async move {
+    /// let sign_in = sign_in.resolve_with(|name, request| async move {
     ///     let Some(tenant) = request.param("tenant") else { return Ok(None) };
-    ///     Ok(client_of(tenant, name).await?)
-    /// }));
+    ///     Ok(client_of(tenant, &name).await?)
+    /// });
     /// # Ok::<(), oauth_core::Error>(())
     /// ```
-    pub fn resolve_with<F>(mut self, resolver: F) -> Self
+    pub fn resolve_with<F, R>(mut self, resolver: F) -> Self
     where
-        F: for<'r> Fn(
-                &'r str,
-                &'r SignInRequest,
-            ) -> BoxFuture<'r, Result<Option<Arc<dyn Provider>>, ResolveError>>
-            + Send
-            + Sync
-            + 'static,
+        F: Fn(String, SignInRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Option<Arc<dyn Provider>>, ResolveError>> + Send + 'static,
     {
-        self.settings().resolver = Some(Arc::new(resolver));
+        self.settings().resolver = Some(Arc::new(move |name, request| Box::pin(resolver(name, request))));
         self
     }
 
@@ -197,17 +193,15 @@ impl SignIn {
     /// # async fn account_of(_: &http::HeaderMap) -> Result<Option<String>, std::io::Error> { Ok(None) }
     /// # let sign_in = SignIn::new(Sealer::new(SealingKey::random()?));
     /// // From the application's session cookie, or from what a middleware put into `request.extensions`.
-    /// let sign_in = sign_in.linking(|request| Box::pin(async move { Ok(account_of(&request.headers).await?) }));
+    /// let sign_in = sign_in.linking(|request| async move { Ok(account_of(&request.headers).await?) });
     /// # Ok::<(), oauth_core::Error>(())
     /// ```
-    pub fn linking<F>(mut self, current_account: F) -> Self
+    pub fn linking<F, R>(mut self, current_account: F) -> Self
     where
-        F: for<'r> Fn(&'r SignInRequest) -> BoxFuture<'r, Result<Option<String>, ResolveError>>
-            + Send
-            + Sync
-            + 'static,
+        F: Fn(SignInRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Option<String>, ResolveError>> + Send + 'static,
     {
-        self.settings().current_account = Some(Arc::new(current_account));
+        self.settings().current_account = Some(Arc::new(move |request| Box::pin(current_account(request))));
         self
     }
 
@@ -304,7 +298,9 @@ impl SignIn {
             return Ok(provider.clone());
         }
         let found = match &self.0.resolver {
-            Some(resolver) => resolver(name, request).await.map_err(SignInErrorKind::Resolve)?,
+            Some(resolver) => {
+                resolver(name.to_owned(), request.clone()).await.map_err(SignInErrorKind::Resolve)?
+            }
             None => None,
         };
         found.ok_or(SignInErrorKind::UnknownProvider)
@@ -316,7 +312,7 @@ impl SignIn {
         request: &SignInRequest,
     ) -> Result<Option<String>, SignInErrorKind> {
         match &self.0.current_account {
-            Some(current_account) => current_account(request).await.map_err(SignInErrorKind::Account),
+            Some(current_account) => current_account(request.clone()).await.map_err(SignInErrorKind::Account),
             None => Ok(None),
         }
     }
