@@ -104,7 +104,7 @@ async fn every_provider_that_is_known_can_be_built_under_any_name() {
     assert!(Registry::known().len() >= 13);
     for name in Registry::known() {
         let config = toml::from_str("client_id = \"x\"\nclient_secret = \"y\"").unwrap();
-        let entry = RegistryEntry { provider: Some((*name).to_owned()), config };
+        let entry = RegistryEntry::new(config).with_provider(*name);
         match Registry::build("mine", &entry).await {
             Ok(provider) => assert_eq!(provider.name(), "mine"),
             // Those that cannot do without a setting say which.

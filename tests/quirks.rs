@@ -105,7 +105,7 @@ async fn configured(name: &str, mut settings: Value) -> oauth_clients::Result<st
     settings["client_id"] = json!("id");
     settings["client_secret"] = json!("secret");
     let config: ProviderConfig = serde_json::from_value(settings).unwrap();
-    let entry = oauth_clients::RegistryEntry { provider: None, config };
+    let entry = oauth_clients::RegistryEntry::new(config);
     oauth_clients::Registry::build(name, &entry).await
 }
 
@@ -186,8 +186,7 @@ async fn apple_wants_a_key_on_p256_and_no_secret() {
     std::fs::write(&file, P256).unwrap();
     let build = async |settings: Value| {
         let config: ProviderConfig = serde_json::from_value(settings).unwrap();
-        oauth_clients::Registry::build("apple", &oauth_clients::RegistryEntry { provider: None, config })
-            .await
+        oauth_clients::Registry::build("apple", &oauth_clients::RegistryEntry::new(config)).await
     };
     let complete = json!({"client_id": "id", "team_id": "TEAM", "key_id": "KEY", "private_key_file": file});
     assert_eq!(build(complete.clone()).await.unwrap().name(), "apple");
@@ -1229,7 +1228,7 @@ async fn reddit_names_itself_asks_for_permanence_and_keeps_both_names() {
 #[tokio::test]
 async fn reddit_escapes_the_picture_and_calls_a_dead_refresh_token_a_bad_request() {
     let picture = "https://styles.redditmedia.com/a.png?width=256&crop=256:256,smart&s=1f";
-    let user = User { picture: Some(picture.to_owned()), ..User::default() };
+    let user = User::default().with_picture(Some(picture.to_owned()));
     let emulator = Emulator::builder().user(user).start().await.unwrap();
     let reddit = oauth_demo::client(&emulator, "reddit").await.unwrap();
     let started = reddit.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();

@@ -280,7 +280,7 @@ async fn line_signs_with_the_channel_secret() {
     assert_eq!(refused_by(&error), Some(JwtCheck::Signature), "{error}");
 
     // The ID token of an application on a phone is signed with a key.
-    let app = App { id_token_signed_response_alg: Some(SigningAlg::ES256), ..App::default_of("line") };
+    let app = App::default_of("line").with_id_token_signed_response_alg(SigningAlg::ES256);
     let phone = Emulator::builder().app("line", app).start().await.unwrap();
     let (line, login) = signed_in(&phone, LineOAuth2::new(id("line"), secret("line")), &[]).await;
     let id_token = login.token.id_token().unwrap();
@@ -530,13 +530,10 @@ async fn workos_needs_to_know_by_whom_to_sign_in() {
     let workos = workos.with_organization("org_1").unwrap().with_provider("GoogleOAuth").unwrap();
     let sent = query(&workos).await;
     assert_eq!((value(&sent, "provider"), value(&sent, "organization")), (Some("GoogleOAuth"), None));
-    let config = ProviderConfig {
-        client_id: "id".to_owned(),
-        client_secret: Some("secret".into()),
-        parameters: [("connection".to_owned(), Parameter::Text("conn_1".to_owned()))].into(),
-        ..ProviderConfig::default()
-    };
-    let configured = Registry::build("workos", &RegistryEntry { provider: None, config }).await.unwrap();
+    let mut config = ProviderConfig::new("id");
+    config.client_secret = Some("secret".into());
+    config.parameters = [("connection".to_owned(), Parameter::Text("conn_1".to_owned()))].into();
+    let configured = Registry::build("workos", &RegistryEntry::new(config)).await.unwrap();
     let request = AuthorizationRequest::new(REDIRECT_URI);
     let url = configured.get_authorization_url(request).await.unwrap();
     assert_eq!(value(&query_of(&url), "connection"), Some("conn_1"));

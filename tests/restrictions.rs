@@ -385,7 +385,7 @@ async fn settings_that_would_take_each_other_back_are_refused() {
         let mut config = json!({"client_id": "id", "client_secret": "secret"});
         config.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let config = serde_json::from_value(config).unwrap();
-        Registry::build(name, &RegistryEntry { provider: None, config }).await
+        Registry::build(name, &RegistryEntry::new(config)).await
     };
     for (name, settings) in [
         ("workos", json!({"organization": "org_A", "provider": "GoogleOAuth"})),

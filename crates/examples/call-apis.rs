@@ -42,7 +42,7 @@ async fn main() -> Result<()> {
 pub(crate) async fn emulator() -> Result<Emulator> {
     // GitHub gives refresh tokens to GitHub Apps. Google gives one with the first consent (`access_type=offline`), and Microsoft for
     // the scope `offline_access`.
-    let app = App { refresh_tokens: Some(true), ..App::default_of("github") };
+    let app = App::default_of("github").with_refresh_tokens(true);
     Ok(Emulator::builder().app("github", app).start().await?)
 }
 

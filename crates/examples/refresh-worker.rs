@@ -46,7 +46,7 @@ async fn main() -> Result<()> {
 }
 
 pub(crate) async fn emulator() -> Result<Emulator> {
-    let app = App { refresh_tokens: Some(true), ..App::default_of("github") };
+    let app = App::default_of("github").with_refresh_tokens(true);
     Ok(Emulator::builder().app("github", app).access_token_lifetime(Duration::from_secs(60)).start().await?)
 }
 

@@ -87,8 +87,8 @@ mod tests {
 
     /// An emulator for this test alone, and a browser at the application.
     async fn site() -> (Emulator, TestBrowser) {
-        let ada = User { name: "Ada <Lovelace>".into(), ..User::default() };
-        let grace = User { id: "2".into(), name: "Grace Hopper".into(), ..User::default() };
+        let ada = User::default().with_name("Ada <Lovelace>");
+        let grace = User::default().with_id("2").with_name("Grace Hopper");
         let emulator = Emulator::builder().user(ada).user(grace).start().await.unwrap();
         let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
         let github = github.with_http_client(emulator.http_client().unwrap());
@@ -167,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn a_token_that_has_expired_is_refreshed() {
         let clock = TestClock::default();
-        let app = App { refresh_tokens: Some(true), ..App::default_of("github") };
+        let app = App::default_of("github").with_refresh_tokens(true);
         let emulator = Emulator::builder().app("github", app).start().await.unwrap();
         let github = GitHubOAuth2::new("github-client-id", "github-client-secret");
         let github = emulator.connect(github).await.unwrap().with_clock(clock.clone());

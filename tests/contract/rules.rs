@@ -28,7 +28,7 @@ impl Contract {
         let facts = Facts::of(name);
         let mut builder = Emulator::builder();
         if let RefreshTokenFor::SomeApplications = facts.refresh_token_for() {
-            builder = builder.app(name, App { refresh_tokens: Some(true), ..App::default_of(name) });
+            builder = builder.app(name, App::default_of(name).with_refresh_tokens(true));
         }
         let emulator = builder.start().await.unwrap();
         let provider = client(&emulator, name).await.unwrap();
@@ -233,8 +233,7 @@ pub(super) async fn spent_code_means_to_sign_in_again(name: &'static str) {
 /// The application has one secret, and the provider knows another.
 pub(super) async fn wrong_secret_is_a_matter_of_configuration(name: &'static str) {
     let it = Contract::of(name).await;
-    let other =
-        App { client_secret: Some("another-secret-than-the-clients-own".into()), ..App::default_of(name) };
+    let other = App::default_of(name).with_client_secret(Some("another-secret-than-the-clients-own".into()));
     let elsewhere = Emulator::builder().app(name, other).start().await.unwrap();
     let mut provider = it.provider;
     let changed = Arc::get_mut(&mut provider).unwrap();

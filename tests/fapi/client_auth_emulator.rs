@@ -22,10 +22,10 @@ const REDIRECT_URI: &str = "http://localhost:3000/callback";
 const SECRET: &str = "a-client-secret-that-is-long-enough-to-be-a-key-for-HS512-tokens";
 
 fn app(id: &str, keys: Option<&SigningKeys>) -> App {
-    App {
-        client_id: id.to_owned(),
-        jwks: keys.map(|keys| serde_json::from_str(keys.public_jwks().json()).unwrap()),
-        ..App::default()
+    let app = App::default().with_client_id(id);
+    match keys {
+        Some(keys) => app.with_jwks(serde_json::from_str(keys.public_jwks().json()).unwrap()),
+        None => app,
     }
 }
 

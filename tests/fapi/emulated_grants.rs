@@ -28,12 +28,10 @@ async fn bank(demands: Demands, change: impl FnOnce(&mut App)) -> (Emulator, Ope
     let key = SigningKey::generate(Algorithm::ES256).unwrap().with_key_id("one");
     let mut jwk = key.public_jwk();
     jwk.insert("kid".to_owned(), "one".into());
-    let mut app = App {
-        client_secret: None,
-        client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-        jwks: Some(json!({"keys": [jwk]})),
-        ..App::default_of("openid")
-    };
+    let mut app = App::default_of("openid")
+        .with_client_secret(None)
+        .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+        .with_jwks(json!({"keys": [jwk]}));
     change(&mut app);
     let emulator = Emulator::builder().demands("openid", demands).app("openid", app).start().await.unwrap();
     let client = OpenID::lazy(CLIENT, PrivateKeyJwt::new(key.clone()), ISSUER).unwrap();

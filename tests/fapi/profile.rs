@@ -29,12 +29,10 @@ fn client(key: SigningKey) -> OpenID {
 /// A server that keeps to a profile, and knows this key.
 async fn bank(demands: Demands, key: &SigningKey) -> Emulator {
     let jwks: Value = serde_json::from_str(SigningKeys::from(key.clone()).public_jwks().json()).unwrap();
-    let app = App {
-        client_secret: None,
-        client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-        jwks: Some(jwks),
-        ..App::default_of("openid")
-    };
+    let app = App::default_of("openid")
+        .with_client_secret(None)
+        .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+        .with_jwks(jwks);
     Emulator::builder().demands("openid", demands).app("openid", app).start().await.unwrap()
 }
 

@@ -72,18 +72,12 @@ async fn here(recording: &Recording, provider: &str) -> Defaults {
         "shopify" => Some(("shop", "my-shop")),
         _ => None,
     };
-    let config = ProviderConfig {
-        client_id: "CLIENT_ID".to_owned(),
-        client_secret: Some(Secret::from("CLIENT_SECRET")),
-        parameters: settings
-            .map(|(name, value)| (name.to_owned(), Parameter::Text(value.to_owned())))
-            .into_iter()
-            .collect(),
-        http_client: Some(Arc::new(wire.clone())),
-        ..ProviderConfig::default()
-    };
-    let client: Arc<dyn Provider> =
-        Registry::build(provider, &RegistryEntry { provider: None, config }).await.unwrap();
+    let mut config = ProviderConfig::new("CLIENT_ID");
+    config.client_secret = Some(Secret::from("CLIENT_SECRET"));
+    let parameters = settings.map(|(name, value)| (name.to_owned(), Parameter::Text(value.to_owned())));
+    config.parameters = parameters.into_iter().collect();
+    config.http_client = Some(Arc::new(wire.clone()));
+    let client: Arc<dyn Provider> = Registry::build(provider, &RegistryEntry::new(config)).await.unwrap();
 
     // The replies are those of the original's providers, and FranceConnect's now signs; the request is what counts here.
     let _ = client.get_profile("ACCESS").await;

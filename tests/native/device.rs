@@ -323,7 +323,8 @@ async fn dg_06_the_terminal_shows_page_code_and_qr() {
 async fn nt_13_a_machine_without_a_browser_gets_a_device_code_if_there_are_any() {
     let (client, http) = client(&SPEC, []);
     let (browser, mut opened) = Browser::new();
-    let remote = Environment { ssh: true, ..Environment::default() };
+    let mut remote = Environment::default();
+    remote.ssh = true;
     let options = options(&browser).environment(remote).time_limit(Duration::from_millis(50));
     sign_in(&client, options).await.unwrap_err();
     assert_eq!(http.requests()[0].url, "https://as.example/device");

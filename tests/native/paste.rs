@@ -81,7 +81,8 @@ async fn nt_13_a_remote_machine_is_told_how_to_forward_the_port() {
     let (client, _) = client(1);
     let (browser, mut opened) = Browser::new();
     let talk = Talk::pasting(["code=C&state=STATE"]);
-    let ssh = Environment { ssh: true, ..Environment::default() };
+    let mut ssh = Environment::default();
+    ssh.ssh = true;
     sign_in(&client, options(&browser).environment(ssh).prompt(talk.clone())).await.unwrap();
     assert!(opened.try_recv().is_err());
     assert!(talk.notices().iter().any(|notice| notice.contains("ssh -L ")), "{:?}", talk.notices());

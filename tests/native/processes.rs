@@ -57,7 +57,7 @@ async fn st_03_ten_processes_that_are_killed_lose_nothing() {
     const PROCESSES: usize = 10;
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("tokens").to_str().unwrap().to_owned();
-    let app = App { refresh_tokens: Some(true), ..App::default_of("github") };
+    let app = App::default_of("github").with_refresh_tokens(true);
     let emulator = Emulator::builder()
         .app("github", app)
         .rotate_refresh_tokens(true)

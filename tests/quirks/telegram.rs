@@ -5,7 +5,7 @@ use oauth_emulator::{App, Consent, Emulator, SigningAlg};
 #[tokio::test]
 async fn telegram_signs_with_either_algorithm() {
     for alg in [SigningAlg::RS256, SigningAlg::ES256] {
-        let app = App { id_token_signed_response_alg: Some(alg), ..App::default_of("telegram") };
+        let app = App::default_of("telegram").with_id_token_signed_response_alg(alg);
         let (id, secret) = (app.client_id.clone(), app.client_secret.clone().unwrap());
         let emulator = Emulator::builder().app("telegram", app).start().await.unwrap();
         let telegram = TelegramOAuth2::new(id, secret).with_http_client(emulator.http_client().unwrap());

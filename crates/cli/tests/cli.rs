@@ -62,7 +62,7 @@ async fn emulator() -> Emulator {
 }
 
 async fn emulator_of(user: User) -> Emulator {
-    let app = App { client_id: "cli".to_owned(), client_secret: Some(SECRET.to_owned()), ..App::default() };
+    let app = App::default().with_client_id("cli").with_client_secret(Some(SECRET.to_owned()));
     Emulator::builder().app("github", app).user(user).any_redirect_uri().start().await.unwrap()
 }
 
@@ -233,7 +233,7 @@ async fn another_user_under_the_same_name_leaves_no_tokens_of_the_first_one() {
     // The same user again is nothing to tell of.
     let (_, errors) = log_in(home, &config, &first).await;
     assert!(kept() == 1 && !errors.contains(" before: "), "{errors}");
-    let second = emulator_of(User { id: "99".to_owned(), ..User::default() }).await;
+    let second = emulator_of(User::default().with_id("99")).await;
     let config = configure(home, &second);
     let (_, errors) = log_in(home, &config, &second).await;
     assert!(kept() == 1 && errors.contains(" before: "), "{errors}");

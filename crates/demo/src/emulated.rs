@@ -13,8 +13,8 @@ const REDIRECT_URI: &str = "https://app.example/callback";
 pub(crate) async fn sign_in_everywhere() -> Result<(), String> {
     let emulator = Emulator::builder()
         // GitHub gives refresh tokens to GitHub Apps, LinkedIn to approved partners.
-        .app("github", App { refresh_tokens: Some(true), ..App::default_of("github") })
-        .app("linkedin", App { refresh_tokens: Some(true), ..App::default_of("linkedin") })
+        .app("github", App::default_of("github").with_refresh_tokens(true))
+        .app("linkedin", App::default_of("linkedin").with_refresh_tokens(true))
         .start()
         .await
         .map_err(|cause| format!("the emulator did not start: {cause}"))?;

@@ -53,18 +53,12 @@ pub async fn client(
         let client = AppleOAuth2::new(app.client_id, secret).with_http_client(emulator.http_client()?);
         return Ok(Arc::new(client));
     }
-    let config = ProviderConfig {
-        client_id: app.client_id,
-        client_secret: app.client_secret.map(Secret::from),
-        parameters: emulator
-            .settings(name)?
-            .into_iter()
-            .map(|(name, value)| (name, Parameter::Text(value)))
-            .collect(),
-        http_client: Some(Arc::new(emulator.http_client()?)),
-        ..ProviderConfig::default()
-    };
-    Ok(Registry::build(name, &RegistryEntry { provider: None, config }).await?)
+    let mut config = ProviderConfig::new(app.client_id);
+    config.client_secret = app.client_secret.map(Secret::from);
+    let settings = emulator.settings(name)?.into_iter();
+    config.parameters = settings.map(|(name, value)| (name, Parameter::Text(value))).collect();
+    config.http_client = Some(Arc::new(emulator.http_client()?));
+    Ok(Registry::build(name, &RegistryEntry::new(config)).await?)
 }
 
 /// A client whose authorization endpoint is the emulator's, so that a browser is sent there too.

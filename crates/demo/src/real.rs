@@ -17,7 +17,7 @@ pub(crate) async fn sign_in(
     port: u16,
     open_browser: bool,
 ) -> Result<(), String> {
-    let entry = RegistryEntry { provider: None, config: config(name, settings)? };
+    let entry = RegistryEntry::new(config(name, settings)?);
     let provider = Registry::build(name, &entry).await.map_err(|error| error.to_string())?;
     let listener =
         TcpListener::bind(("127.0.0.1", port)).await.map_err(|cause| format!("port {port}: {cause}"))?;

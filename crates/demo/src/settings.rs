@@ -15,7 +15,9 @@ pub fn from_environment(name: &str) -> Result<ProviderConfig, String> {
     let set = |variable: &str| env::var(variable).ok().filter(|value| !value.is_empty());
     let client_id = set(&variable).ok_or(variable)?;
     let client_secret = set(&format!("{prefix}_CLIENT_SECRET")).map(Secret::from);
-    Ok(ProviderConfig { client_id, client_secret, ..ProviderConfig::default() })
+    let mut config = ProviderConfig::new(client_id);
+    config.client_secret = client_secret;
+    Ok(config)
 }
 
 /// The credentials of all providers: those of the environment, and those of a file in the [`Registry`]'s format, which win.
@@ -26,7 +28,7 @@ pub fn from_environment(name: &str) -> Result<ProviderConfig, String> {
 pub fn all(file: Option<&Path>) -> Result<RegistryConfig, String> {
     let of_environment = |name: &&str| {
         let config = from_environment(name).ok()?;
-        Some(((*name).to_owned(), RegistryEntry { provider: None, config }))
+        Some(((*name).to_owned(), RegistryEntry::new(config)))
     };
     let mut all: RegistryConfig = Registry::known().iter().filter_map(of_environment).collect();
     if let Some(file) = file {

@@ -123,25 +123,27 @@ type AppState = State<Arc<SiteState>>;
 async fn emulator() -> std::io::Result<Emulator> {
     Emulator::builder()
         // GitHub gives refresh tokens to GitHub Apps, LinkedIn to approved partners.
-        .app("github", App { refresh_tokens: Some(true), ..App::default_of("github") })
-        .app("linkedin", App { refresh_tokens: Some(true), ..App::default_of("linkedin") })
+        .app("github", App::default_of("github").with_refresh_tokens(true))
+        .app("linkedin", App::default_of("linkedin").with_refresh_tokens(true))
         .user(User::default())
-        .user(User {
-            id: "1906120919920101".into(),
-            name: "Grace Hopper".into(),
-            username: "grace".into(),
-            email: Some("unverified.grace@example.com".into()),
-            email_verified: false,
-            picture: None,
-        })
-        .user(User {
-            id: "1912062319540607".into(),
-            name: "Alan Turing".into(),
-            username: "alan".into(),
-            email: None,
-            email_verified: false,
-            picture: None,
-        })
+        .user(
+            User::default()
+                .with_id("1906120919920101")
+                .with_name("Grace Hopper")
+                .with_username("grace")
+                .with_email(Some("unverified.grace@example.com".into()))
+                .with_email_verified(false)
+                .with_picture(None),
+        )
+        .user(
+            User::default()
+                .with_id("1912062319540607")
+                .with_name("Alan Turing")
+                .with_username("alan")
+                .with_email(None)
+                .with_email_verified(false)
+                .with_picture(None),
+        )
         // The site is on this machine, where some of the services would not send anybody.
         .any_redirect_uri()
         .start()

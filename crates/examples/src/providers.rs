@@ -127,15 +127,15 @@ fn variable(name: &str) -> Result<String> {
 async fn emulator() -> Result<Emulator> {
     let emulator = Emulator::builder()
         // As a GitHub App has them.
-        .app("github", App { refresh_tokens: Some(true), ..App::default_of("github") })
+        .app("github", App::default_of("github").with_refresh_tokens(true))
         .user(User::default())
-        .user(User {
-            id: "1906120919920101".into(),
-            name: "Grace Hopper".into(),
-            username: "grace".into(),
-            email: Some("grace@example.com".into()),
-            ..User::default()
-        })
+        .user(
+            User::default()
+                .with_id("1906120919920101")
+                .with_name("Grace Hopper")
+                .with_username("grace")
+                .with_email(Some("grace@example.com".into())),
+        )
         // Google takes no plain http address but localhost.
         .any_redirect_uri()
         .start()

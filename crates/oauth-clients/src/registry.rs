@@ -63,11 +63,27 @@ pub type RegistryConfig = BTreeMap<String, RegistryEntry>;
 /// One table of a [`RegistryConfig`].
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(crate = "oauth_core::serde", try_from = "StrictJson")]
+#[non_exhaustive]
 pub struct RegistryEntry {
     /// Whose client this is, if the table's name does not say it.
     pub provider: Option<String>,
     /// The provider's settings.
     pub config: ProviderConfig,
+}
+
+impl RegistryEntry {
+    /// A table of the provider that its name says.
+    #[must_use]
+    pub fn new(config: ProviderConfig) -> Self {
+        Self { provider: None, config }
+    }
+
+    /// Says whose client it is, where the table's name does not.
+    #[must_use]
+    pub fn with_provider(mut self, provider: impl Into<String>) -> Self {
+        self.provider = Some(provider.into());
+        self
+    }
 }
 
 impl Registry {

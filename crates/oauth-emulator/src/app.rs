@@ -7,8 +7,10 @@ use crate::signing_alg::SigningAlg;
 
 /// An application as it is registered at a provider.
 ///
-/// `App { client_id: …, client_secret: …, ..App::default() }` leaves the rest as the provider does it by default.
+/// `App::default_of("github").with_refresh_tokens(true)` leaves the rest as the provider does it by default. What has no method is set as a
+/// field.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct App {
     /// The client identifier.
     pub client_id: String,
@@ -69,6 +71,78 @@ impl App {
             _ => Some(format!("{provider}-client-secret")),
         };
         Self { client_id: format!("{provider}-client-id"), client_secret, ..Self::default() }
+    }
+
+    /// Sets the client identifier.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = client_id.into();
+        self
+    }
+
+    /// Sets the client secret; `None` makes a public client.
+    #[must_use]
+    pub fn with_client_secret(mut self, client_secret: Option<String>) -> Self {
+        self.client_secret = client_secret;
+        self
+    }
+
+    /// Sets the registered redirect URIs.
+    #[must_use]
+    pub fn with_redirect_uris(mut self, redirect_uris: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.redirect_uris = redirect_uris.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets the client authentication methods that are accepted from this application.
+    #[must_use]
+    pub fn with_client_auth(mut self, client_auth: impl IntoIterator<Item = ClientAuthMethod>) -> Self {
+        self.client_auth = client_auth.into_iter().collect();
+        self
+    }
+
+    /// Says whether this application gets refresh tokens.
+    #[must_use]
+    pub fn with_refresh_tokens(mut self, refresh_tokens: impl Into<Option<bool>>) -> Self {
+        self.refresh_tokens = refresh_tokens.into();
+        self
+    }
+
+    /// Sets the public keys of the application: a key set.
+    #[must_use]
+    pub fn with_jwks(mut self, jwks: Value) -> Self {
+        self.jwks = Some(jwks);
+        self
+    }
+
+    /// Sets how ID tokens for the application are signed.
+    #[must_use]
+    pub fn with_id_token_signed_response_alg(
+        mut self,
+        id_token_signed_response_alg: impl Into<Option<SigningAlg>>,
+    ) -> Self {
+        self.id_token_signed_response_alg = id_token_signed_response_alg.into();
+        self
+    }
+
+    /// Sets how UserInfo replies for the application are signed.
+    #[must_use]
+    pub fn with_userinfo_signed_response_alg(
+        mut self,
+        userinfo_signed_response_alg: impl Into<Option<SigningAlg>>,
+    ) -> Self {
+        self.userinfo_signed_response_alg = userinfo_signed_response_alg.into();
+        self
+    }
+
+    /// Sets where a logout may send the browser.
+    #[must_use]
+    pub fn with_post_logout_redirect_uris(
+        mut self,
+        post_logout_redirect_uris: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.post_logout_redirect_uris = post_logout_redirect_uris.into_iter().map(Into::into).collect();
+        self
     }
 
     pub(crate) fn allows_post_logout_redirect(&self, uri: &str) -> bool {

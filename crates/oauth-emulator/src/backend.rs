@@ -59,6 +59,7 @@ impl Backend {
 /// No provider of that name is among those that the emulator plays.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no provider {name:?}; the emulator plays {}", known.join(", "))]
+#[non_exhaustive]
 pub struct UnknownProvider {
     /// The name that was asked for.
     pub name: String,

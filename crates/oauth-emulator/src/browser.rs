@@ -16,6 +16,7 @@ use crate::{
 
 /// What the user does on the consent page.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Consent {
     /// Allows, as the user who is offered first.
     Allow,
@@ -61,6 +62,7 @@ pub enum BrowseError {
 
 /// How a browser comes back to the application.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Arrival {
     /// By a redirect: the callback's whole URL.
     Get(String),

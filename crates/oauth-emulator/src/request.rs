@@ -69,6 +69,7 @@ pub(crate) fn session_cookie(origin: &str) -> String {
 
 /// A request that reached the emulator, whether it was accepted or not.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,

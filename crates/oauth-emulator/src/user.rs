@@ -1,7 +1,8 @@
 /// Somebody who can sign in on the consent page, at every provider.
 ///
-/// `User { id: …, ..User::default() }` takes the rest from the default user.
+/// `User::default().with_id("2")` takes the rest from the default user.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct User {
     /// The identifier that every provider reports for this user. It is made of digits by default, because some providers
     /// report a JSON number.
@@ -19,6 +20,48 @@ pub struct User {
 }
 
 impl User {
+    /// Sets the identifier.
+    #[must_use]
+    pub fn with_id(mut self, id: impl Into<String>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the full name.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Sets the short name.
+    #[must_use]
+    pub fn with_username(mut self, username: impl Into<String>) -> Self {
+        self.username = username.into();
+        self
+    }
+
+    /// Sets the e-mail address; `None` for an account without one.
+    #[must_use]
+    pub fn with_email(mut self, email: Option<String>) -> Self {
+        self.email = email;
+        self
+    }
+
+    /// Says whether the provider has verified the address.
+    #[must_use]
+    pub fn with_email_verified(mut self, email_verified: bool) -> Self {
+        self.email_verified = email_verified;
+        self
+    }
+
+    /// Sets the URL of a picture.
+    #[must_use]
+    pub fn with_picture(mut self, picture: Option<String>) -> Self {
+        self.picture = picture;
+        self
+    }
+
     /// Whether this is what somebody else calls the user: the identifier, the short name or the address.
     pub(crate) fn is_called(&self, name: &str) -> bool {
         self.id == name || self.username == name || self.email.as_deref() == Some(name)

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use oauth_fapi::{
     PrivateKeyJwt, SignError, Signer, SigningKey, SigningKeys,
-    oauth_core::{HttpClient, HttpError, OAuth2, Provider, Secret, async_trait, bytes::Bytes, http, serde_json},
+    oauth_core::{
+        HttpClient, HttpError, OAuth2, Provider, Secret, async_trait, bytes::Bytes, http, serde_json,
+    },
     oauth_openid::Algorithm,
 };
 use serde_json::{Map, Value, json};

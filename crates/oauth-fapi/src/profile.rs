@@ -63,13 +63,7 @@ impl Profile {
         if self == Self::Fapi2MessageSigning && client.oauth2().participant::<SignedResponses>().is_none() {
             client = client.with_participant(SignedResponses::new().algorithms(ALGORITHMS));
         }
-<<<<<<< HEAD
-        Ok(client.with_oauth2(OAuth2::require_callback_issuer).with_participant(Rules(self)))
-=======
-        oauth2.require_callback_issuer();
-        oauth2.add_participant(ProfileRules(self));
-        Ok(client)
->>>>>>> a902104 (Each private type's name is used once in the workspace)
+        Ok(client.with_oauth2(OAuth2::require_callback_issuer).with_participant(ProfileRules(self)))
     }
 
     fn check_authentication(self, client: &OAuth2) -> Result<()> {

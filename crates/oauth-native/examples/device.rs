@@ -24,7 +24,7 @@ const GITHUB: Spec = Spec {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let emulator = Emulator::builder()
-        .app("github", App { client_auth: vec![], ..App::default_of("github") })
+        .app("github", App::default_of("github").with_client_auth([]))
         .device_interval(Duration::from_secs(1))
         .start()
         .await?;

@@ -7,10 +7,12 @@ use std::{env, ffi::OsString, fs, path::Path};
 /// ```
 /// use oauth_native::Environment;
 ///
-/// let over_ssh = Environment { ssh: true, ..Environment::default() };
+/// let mut over_ssh = Environment::default();
+/// over_ssh.ssh = true;
 /// assert!(over_ssh.browser_is_elsewhere());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Environment {
     /// Somebody is connected by SSH, with the browser on the other side.
     pub ssh: bool,

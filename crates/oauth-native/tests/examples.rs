@@ -42,7 +42,7 @@ fn example(name: &str) -> PathBuf {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nt_15_the_command_line_prints_a_token_and_nothing_else() {
-    let app = App { client_auth: vec![], refresh_tokens: Some(true), ..App::default_of("github") };
+    let app = App::default_of("github").with_client_auth([]).with_refresh_tokens(true);
     let emulator = Emulator::builder().app("github", app).start().await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let program = || {

@@ -26,12 +26,10 @@ fn key() -> SigningKey {
 /// A bank that keeps to Message Signing, and its client.
 async fn bank() -> (Emulator, OpenID) {
     let key = key();
-    let app = App {
-        client_secret: None,
-        client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-        jwks: Some(serde_json::from_str(SigningKeys::from(key.clone()).public_jwks().json()).unwrap()),
-        ..App::default_of("openid")
-    };
+    let app = App::default_of("openid")
+        .with_client_secret(None)
+        .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+        .with_jwks(serde_json::from_str(SigningKeys::from(key.clone()).public_jwks().json()).unwrap());
     let demands = Demands::fapi2_message_signing();
     let emulator = Emulator::builder().demands("openid", demands).app("openid", app).start().await.unwrap();
     let client = OpenID::lazy("openid-client-id", PrivateKeyJwt::new(key.clone()), "https://openid.example");
@@ -125,12 +123,10 @@ async fn jm_05_an_answer_that_is_encrypted_to_nobody_is_refused_unread() {
 #[tokio::test]
 async fn ca_02_an_assertion_that_is_refused_for_its_audience_costs_no_grant() {
     let key = key();
-    let app = App {
-        client_secret: None,
-        client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-        jwks: Some(serde_json::from_str(SigningKeys::from(key.clone()).public_jwks().json()).unwrap()),
-        ..App::default_of("openid")
-    };
+    let app = App::default_of("openid")
+        .with_client_secret(None)
+        .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+        .with_jwks(serde_json::from_str(SigningKeys::from(key.clone()).public_jwks().json()).unwrap());
     let demands = Demands::none().issuer_as_audience();
     let emulator = Emulator::builder().demands("openid", demands).app("openid", app).start().await.unwrap();
     let client = async |audience: AssertionAudience| {

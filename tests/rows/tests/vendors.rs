@@ -42,12 +42,8 @@ fn jwks(key: &SigningKey) -> Value {
 
 /// A provider at which a program of this id has registered the key.
 async fn with_key(provider: &str, id: &str, secret: Option<&str>, key: &SigningKey) -> Emulator {
-    let app = App {
-        client_id: id.to_owned(),
-        client_secret: secret.map(str::to_owned),
-        jwks: Some(jwks(key)),
-        ..App::default()
-    };
+    let app =
+        App::default().with_client_id(id).with_client_secret(secret.map(str::to_owned)).with_jwks(jwks(key));
     Emulator::builder().app(provider, app).start().await.unwrap()
 }
 
@@ -181,11 +177,11 @@ async fn tx_05_zooms_server_to_server_application_gets_its_accounts_token() {
 async fn ca_01_auth0_keycloak_and_okta_know_a_client_by_its_key() {
     let key = rs256();
     let credentials = || PrivateKeyJwt::new(key.clone());
-    let app = |provider: &str| App {
-        client_secret: None,
-        client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-        jwks: Some(jwks(&key)),
-        ..App::default_of(provider)
+    let app = |provider: &str| {
+        App::default_of(provider)
+            .with_client_secret(None)
+            .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+            .with_jwks(jwks(&key))
     };
     let mut emulator = Emulator::builder();
     for provider in ["auth0", "keycloak", "okta"] {
@@ -246,7 +242,7 @@ async fn dp_04_okta_wants_a_nonce_and_keycloak_none() {
 #[tokio::test]
 async fn pr_07_keycloak_is_pushed_signed_requests_and_signs_its_answers() {
     let key = SigningKey::generate(Algorithm::ES256).unwrap();
-    let app = App { jwks: Some(jwks(&key)), ..App::default_of("keycloak") };
+    let app = App::default_of("keycloak").with_jwks(jwks(&key));
     let (id, secret) = (app.client_id.clone(), app.client_secret.clone().unwrap());
     let emulator = Emulator::builder().app("keycloak", app).start().await.unwrap();
     let keycloak = KeycloakOAuth2::new(id, secret, "https://keycloak.example/realms/demo").unwrap();

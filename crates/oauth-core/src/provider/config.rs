@@ -27,6 +27,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(remote = "Self")]
+#[non_exhaustive]
 pub struct ProviderConfig {
     /// The client id.
     pub client_id: String,
@@ -65,6 +66,11 @@ pub enum Parameter {
 }
 
 impl ProviderConfig {
+    /// Settings with a client id and nothing else; what else is needed is set afterwards.
+    pub fn new(client_id: impl Into<String>) -> Self {
+        Self { client_id: client_id.into(), ..Self::default() }
+    }
+
     /// The client secret, read from where the settings say it is.
     ///
     /// # Errors

@@ -113,12 +113,10 @@ async fn apple_takes_only_a_secret_that_the_team_signed() {
 
 #[tokio::test]
 async fn apple_tells_who_signed_in_by_id_tokens_alone() {
-    let relay = User {
-        id: "2".into(),
-        email: Some("abc@privaterelay.appleid.com".into()),
-        email_verified: false,
-        ..User::default()
-    };
+    let relay = User::default()
+        .with_id("2")
+        .with_email(Some("abc@privaterelay.appleid.com".into()))
+        .with_email_verified(false);
     for (user, verified, private) in [(User::default(), "true", "false"), (relay, "false", "true")] {
         let lab = Lab::with(Emulator::builder().user(user.clone()).start().await.unwrap());
         let first = lab.sign_in(&APPLE).await;

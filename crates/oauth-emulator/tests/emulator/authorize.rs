@@ -131,11 +131,8 @@ async fn the_shopify_callback_is_signed() {
 
 #[tokio::test]
 async fn the_emulators_browser_tells_a_posted_form_from_a_redirect() {
-    let emulator = Emulator::builder()
-        .user(User { name: "A & <B> \"C\"".into(), ..User::default() })
-        .start()
-        .await
-        .unwrap();
+    let emulator =
+        Emulator::builder().user(User::default().with_name("A & <B> \"C\"")).start().await.unwrap();
     let query = |case: &Case| {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(case.params()).finish();
         format!("{}?{}", case.authorize, query.replace('+', "%20"))

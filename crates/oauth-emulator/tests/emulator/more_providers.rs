@@ -212,7 +212,7 @@ async fn keycloaks_oauth_metadata_stands_between_host_and_path() {
 
 #[tokio::test]
 async fn userinfo_beside_an_api_is_signed_for_who_registered_that() {
-    let app = App { userinfo_signed_response_alg: Some(SigningAlg::RS256), ..App::default_of("gitlab") };
+    let app = App::default_of("gitlab").with_userinfo_signed_response_alg(SigningAlg::RS256);
     let lab = Lab::with(Emulator::builder().app("gitlab", app).start().await.unwrap());
     let token = lab.sign_in(&GITLAB).await;
     let reply = lab.get("https://gitlab.com/oauth/userinfo", &token).send().await.unwrap();
@@ -245,7 +245,7 @@ async fn line_signs_with_the_channel_secret_for_the_web() {
     assert!(userinfo.get("email").is_none(), "{userinfo}");
 
     // What an application on a phone gets.
-    let app = App { id_token_signed_response_alg: Some(SigningAlg::ES256), ..App::default_of("line") };
+    let app = App::default_of("line").with_id_token_signed_response_alg(SigningAlg::ES256);
     let lab = Lab::with(Emulator::builder().app("line", app).start().await.unwrap());
     let token = lab.sign_in(&LINE).await;
     let set = keys(&lab, "https://api.line.me/oauth2/v2.1/certs").await;
@@ -406,7 +406,7 @@ async fn an_application_authenticates_by_a_signed_assertion() {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
     let private = EncodingKey::from_ec_der(pair.to_pkcs8v1().unwrap().as_ref());
     let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&private, Algorithm::ES256).unwrap();
-    let app = App { jwks: Some(json!({"keys": [jwk]})), ..App::default_of("login-gov") };
+    let app = App::default_of("login-gov").with_jwks(json!({"keys": [jwk]}));
     let lab = Lab::with(Emulator::builder().app("login-gov", app).start().await.unwrap());
     let assertion = |change: &dyn Fn(&mut Value)| {
         let now = OffsetDateTime::now_utc().unix_timestamp();

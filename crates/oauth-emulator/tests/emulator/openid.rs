@@ -134,11 +134,9 @@ async fn an_application_gets_the_algorithm_that_it_registered() {
         (SigningAlg::EdDSA, Algorithm::EdDSA, &digest::SHA512),
     ];
     for (alg, expected, digest_of) in algs {
-        let app = App {
-            id_token_signed_response_alg: Some(alg),
-            userinfo_signed_response_alg: Some(alg),
-            ..App::default_of("openid")
-        };
+        let app = App::default_of("openid")
+            .with_id_token_signed_response_alg(alg)
+            .with_userinfo_signed_response_alg(alg);
         let lab = Lab::with(Emulator::builder().app("openid", app).start().await.unwrap());
         // The key is published before anything is signed with it.
         let set = keys(&lab, "https://openid.example/jwks").await;
@@ -158,7 +156,7 @@ async fn an_application_gets_the_algorithm_that_it_registered() {
 
 #[tokio::test]
 async fn es512_is_signed_on_p_521() {
-    let app = App { id_token_signed_response_alg: Some(SigningAlg::ES512), ..App::default_of("openid") };
+    let app = App::default_of("openid").with_id_token_signed_response_alg(SigningAlg::ES512);
     let lab = Lab::with(Emulator::builder().app("openid", app).start().await.unwrap());
     let token = lab.sign_in(&OPENID).await;
     let id_token = token["id_token"].as_str().unwrap();
@@ -290,10 +288,7 @@ async fn prompt_none_needs_a_session_and_a_consent() {
 
 #[tokio::test]
 async fn a_session_ends_at_the_end_session_endpoint() {
-    let app = App {
-        post_logout_redirect_uris: vec!["https://app.example/bye?x=1".into()],
-        ..App::default_of("openid")
-    };
+    let app = App::default_of("openid").with_post_logout_redirect_uris(["https://app.example/bye?x=1"]);
     let lab = Lab::with(Emulator::builder().app("openid", app).start().await.unwrap());
     let token = lab.sign_in(&OPENID).await;
     let id_token = token["id_token"].as_str().unwrap();

@@ -84,8 +84,7 @@ async fn requests_are_recorded_and_shown_without_secrets() {
 
 #[tokio::test]
 async fn several_users_can_be_chosen() {
-    let grace =
-        User { id: "1906120919920101".into(), name: "Grace <Hopper>".into(), email: None, ..User::default() };
+    let grace = User::default().with_id("1906120919920101").with_name("Grace <Hopper>").with_email(None);
     let lab = Lab::with(Emulator::builder().user(User::default()).user(grace).start().await.unwrap());
     let page = lab.authorize(&OPENID, &OPENID.params()).await.text().await.unwrap();
     assert!(page.contains("Grace &lt;Hopper&gt;"));

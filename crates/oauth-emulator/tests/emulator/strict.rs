@@ -104,7 +104,7 @@ async fn google_gives_a_refresh_token_where_it_asked_the_user() {
     assert!(has_refresh_token(&more).await, "a new scope");
     assert!(!has_refresh_token(&more).await, "the same scope again");
 
-    let app = App { refresh_tokens: Some(true), ..App::default_of("google") };
+    let app = App::default_of("google").with_refresh_tokens(true);
     let lax = Lab::with(Emulator::builder().app("google", app).start().await.unwrap());
     for _ in 0..2 {
         assert!(lax.sign_in(&GOOGLE).await.get("refresh_token").is_some());
@@ -148,7 +148,7 @@ async fn one_providers_tokens_are_unknown_to_another() {
 async fn a_shop_is_its_owners_whoever_of_the_staff_signs_in() {
     let emulator = Emulator::builder()
         .user(User::default())
-        .user(User { id: "2".into(), email: Some("staff@example.com".into()), ..User::default() })
+        .user(User::default().with_id("2").with_email(Some("staff@example.com".into())))
         .start()
         .await
         .unwrap();

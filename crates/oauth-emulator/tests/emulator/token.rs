@@ -89,11 +89,8 @@ async fn the_token_endpoint_takes_a_posted_form_and_one_client_authentication() 
 
 #[tokio::test]
 async fn basic_credentials_are_form_decoded() {
-    let app = App {
-        client_id: "id with:colon".into(),
-        client_secret: Some("s3cret+/=:%~ &?ü".into()),
-        ..App::default()
-    };
+    let app =
+        App::default().with_client_id("id with:colon").with_client_secret(Some("s3cret+/=:%~ &?ü".into()));
     let lab = Lab::with(Emulator::builder().app("openid", app.clone()).start().await.unwrap());
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let mut params = OPENID.params();
@@ -144,13 +141,11 @@ async fn each_provider_takes_only_its_own_client_authentication() {
 
 #[tokio::test]
 async fn an_application_can_have_its_own_rules() {
-    let app = App {
-        client_id: "okta-client-id".into(),
-        client_secret: Some("okta-client-secret".into()),
-        redirect_uris: vec!["https://app.example/only".into()],
-        client_auth: vec![ClientAuthMethod::Post],
-        ..App::default()
-    };
+    let app = App::default()
+        .with_client_id("okta-client-id")
+        .with_client_secret(Some("okta-client-secret".into()))
+        .with_redirect_uris(["https://app.example/only"])
+        .with_client_auth([ClientAuthMethod::Post]);
     let lab = Lab::with(Emulator::builder().app("okta", app).start().await.unwrap());
     assert_eq!(lab.authorize(&OKTA, &OKTA.params()).await.status(), 400, "unregistered redirect URI");
     let (status, _) = json(lab.token(&OKTA, &OKTA.form("x")).send().await.unwrap()).await;
@@ -160,7 +155,7 @@ async fn an_application_can_have_its_own_rules() {
 
 #[tokio::test]
 async fn a_public_client_needs_pkce() {
-    let app = App { client_id: "openid-client-id".into(), ..App::default() };
+    let app = App::default().with_client_id("openid-client-id");
     let lab = Lab::with(Emulator::builder().app("openid", app).start().await.unwrap());
     let bare = Case { pkce: false, ..OPENID };
     assert_eq!(callback(&lab.authorize(&bare, &bare.params()).await)["error"], "invalid_request");

@@ -49,6 +49,7 @@ struct IssuedRefreshToken {
 
 /// A fault of the [`RotatingServer`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum ServerFault {
     /// It answers with this status, this body and this `Retry-After` in seconds, and does nothing.
     Reply(u16, &'static str, Option<u64>),

@@ -60,12 +60,10 @@ struct Bank {
 impl Bank {
     async fn new(demands: Demands, change: impl FnOnce(&mut App)) -> Self {
         let key = Key::new("one");
-        let mut app = App {
-            client_secret: None,
-            client_auth: vec![ClientAuthMethod::PrivateKeyJwt],
-            jwks: Some(json!({"keys": [key.jwk]})),
-            ..App::default_of("openid")
-        };
+        let mut app = App::default_of("openid")
+            .with_client_secret(None)
+            .with_client_auth([ClientAuthMethod::PrivateKeyJwt])
+            .with_jwks(json!({"keys": [key.jwk]}));
         change(&mut app);
         let emulator =
             Emulator::builder().demands("openid", demands).app("openid", app).start().await.unwrap();
