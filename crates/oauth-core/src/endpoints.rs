@@ -300,4 +300,50 @@ mod tests {
         assert_eq!(moved.get(Endpoint::Profile), Some("http://127.0.0.1:9/p/me"));
         assert_eq!(moved.other("emails").unwrap(), "http://127.0.0.1:9/p/emails");
     }
+
+    #[test]
+    fn an_origin_ends_where_the_path_or_the_query_begins() {
+        for (url, origin) in [
+            ("https://as.example", "https://as.example"),
+            ("https://as.example:8443/realms/x", "https://as.example:8443"),
+            ("https://a.b/c/d", "https://a.b"),
+            ("https://as.example?next=https://evil.example/", "https://as.example"),
+            ("as.example/path", "as.example"),
+            ("/path", ""),
+        ] {
+            assert_eq!(origin_of(url), origin, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_endpoint_is_said_without_its_query() {
+        for (url, problem) in [
+            (
+                "http://as.example/token?key=SECRET",
+                "the endpoint http://as.example/token is plain http, which",
+            ),
+            ("ftp://as.example/token?key=SECRET", "is not an https URL"),
+            ("https://as.example/token?key=SECRET#f", "the endpoint https://as.example/token has a fragment"),
+            ("https://SECRET@as.example/token", "an endpoint has an @ in it"),
+            (
+                "https://as.example/{tenant}/token",
+                "the parameter {tenant} of https://as.example/{tenant}/token was never set",
+            ),
+            ("token?key=SECRET", "is not an absolute URL"),
+        ] {
+            let found = check_url(url, false).unwrap_err();
+            assert!(found.contains(problem) && !found.contains("SECRET"), "{url}: {found}");
+        }
+        // An @ behind the host is nobody's password.
+        assert!(check_url("https://as.example/@tenant/token", false).is_ok());
+    }
+
+    #[test]
+    fn an_endpoint_that_is_set_again_replaces_the_first() {
+        let mut endpoints = Endpoints::from_iter([(Endpoint::Token, "https://a.example/token")]);
+        endpoints.set(Endpoint::Token, "https://b.example/token");
+        endpoints.set(Endpoint::Other("emails"), "https://b.example/emails");
+        assert_eq!(endpoints.token(), "https://b.example/token");
+        assert_eq!(endpoints.other("emails").unwrap(), "https://b.example/emails");
+    }
 }

@@ -362,4 +362,10 @@ mod tests {
         assert_eq!(serde_json::to_string(&email).unwrap(), written);
         assert_eq!(serde_json::from_str::<Email>(written).unwrap(), email);
     }
+
+    #[test]
+    fn an_address_is_not_printed() {
+        let email = Email::new("ann@example.com", EmailVerification::Verified);
+        assert_eq!(format!("{email:?}"), "Email { verification: Verified, .. }");
+    }
 }

@@ -45,6 +45,8 @@ mod profile;
 pub(crate) mod request;
 mod restricting;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 /// The generic OAuth 2.0 client: the authorization code grant of RFC 6749 with refresh, revocation and profile.
 ///

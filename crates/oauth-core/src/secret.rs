@@ -401,4 +401,90 @@ mod tests {
             assert_eq!(ClientSecret::from(secret).check().is_ok(), is_fine, "{secret:?}");
         }
     }
+
+    #[test]
+    fn a_secret_prints_as_nothing_but_that_it_is_one() {
+        let shown = format!("{:?}", DatedSecret::new("s3cr3t"));
+        assert_eq!(shown, "DatedSecret { secret: Secret(…), expires_at: None }");
+        for secret in [ClientSecret::from("s3cr3t"), ClientSecret::rotating([DatedSecret::new("s3cr3t")])] {
+            assert!(!format!("{secret:?}").contains("s3cr3t"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_was_refused_lately_is_tried_last() {
+        let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+        let minutes = |count| now + time::Duration::minutes(count);
+        let secret = ClientSecret::rotating([
+            DatedSecret::new("expired").until(now),
+            DatedSecret::new("new"),
+            DatedSecret::new("old").until(minutes(60)),
+        ]);
+        let order = async |at| {
+            let all = secret.all(at).await.unwrap();
+            all.iter().map(|secret| secret.expose().to_owned()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(now).await, "new old");
+        let chosen = secret.choose(now).await.unwrap();
+        assert_eq!((chosen.0.as_deref().map(Secret::expose), chosen.1), (Some("new"), true));
+        secret.note(&"new".into(), false, now);
+        assert_eq!(order(minutes(4)).await, "old new");
+        secret.note(&"old".into(), false, minutes(1));
+        // Of two that were refused, the one whose refusal is older comes first.
+        assert_eq!(order(minutes(4)).await, "new old");
+        secret.note(&"new".into(), true, minutes(4));
+        assert_eq!(order(minutes(4)).await, "new old");
+        // After five minutes, a refusal counts no more.
+        secret.note(&"new".into(), false, now);
+        assert_eq!(order(minutes(5)).await, "new old");
+        assert_eq!(order(minutes(60)).await, "new");
+
+        let only = ClientSecret::rotating([DatedSecret::new("expired").until(now)]);
+        assert_eq!(only.get(minutes(1)).await.unwrap().as_deref().map(Secret::expose), Some("expired"));
+        assert!(!only.choose(minutes(1)).await.unwrap().1);
+        assert!(ClientSecret::rotating([]).get(now).await.is_err());
+        assert!(
+            ClientSecret::rotating([DatedSecret::new("a"), DatedSecret::new("\n")]).get(now).await.is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn that_the_last_secret_expires_is_said_once_an_hour() {
+        #[derive(Debug)]
+        struct Vault(Vec<DatedSecret>, Mutex<Vec<OffsetDateTime>>);
+
+        #[async_trait]
+        impl SecretSource for Arc<Vault> {
+            async fn client_secret(&self) -> Result<Secret, SecretSourceError> {
+                Ok(self.0[0].secret.clone())
+            }
+
+            async fn client_secrets(&self) -> Result<Vec<DatedSecret>, SecretSourceError> {
+                Ok(self.0.clone())
+            }
+
+            fn expires_soon(&self, expires_at: OffsetDateTime) {
+                lock(&self.1).push(expires_at);
+            }
+        }
+
+        let now = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
+        let hours = |count| now + time::Duration::hours(count);
+        let said = async |secrets: Vec<DatedSecret>, times: &[i64]| {
+            let vault = Arc::new(Vault(secrets, Mutex::default()));
+            let secret = ClientSecret::made_by(vault.clone());
+            for at in times {
+                secret.get(now + time::Duration::minutes(*at)).await.unwrap();
+            }
+            lock(&vault.1).clone()
+        };
+        let until = |at| DatedSecret::new("s").until(at);
+        let days = 24;
+        assert_eq!(said(vec![until(hours(13 * days))], &[0, 1, 59]).await, [hours(13 * days)]);
+        assert_eq!(said(vec![until(hours(13 * days))], &[0, 30, 60]).await.len(), 2);
+        assert!(said(vec![until(hours(14 * days))], &[0]).await.is_empty());
+        assert!(said(vec![until(hours(1)), until(hours(15 * days))], &[0]).await.is_empty());
+        assert_eq!(said(vec![until(hours(1)), until(hours(2))], &[0]).await, [hours(2)]);
+        assert!(said(vec![until(hours(1)), DatedSecret::new("s")], &[0]).await.is_empty());
+    }
 }

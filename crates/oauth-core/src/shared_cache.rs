@@ -141,4 +141,22 @@ mod tests {
         cache.put("b", "1".into(), Duration::MAX).await.unwrap();
         assert!(cache.get("b").await.unwrap().is_some());
     }
+
+    #[tokio::test]
+    async fn what_has_expired_does_not_pile_up_beside_what_has_not() {
+        let cache = MemoryCache::new();
+        for at in 0..1100 {
+            cache.put(&format!("live {at}"), "1".into(), Duration::MAX).await.unwrap();
+        }
+        for at in 0..10_000 {
+            cache.put(&format!("dead {at}"), "1".into(), Duration::ZERO).await.unwrap();
+        }
+        assert!(cache.values().len() < 4000, "{cache:?}");
+        for at in 0..1100 {
+            assert!(cache.get(&format!("live {at}")).await.unwrap().is_some());
+        }
+        // A lifetime that no clock reaches is long all the same.
+        let months = Instant::now() + Duration::from_secs(360 * 24 * 60 * 60);
+        assert!(cache.values()["live 0"].1 > months);
+    }
 }

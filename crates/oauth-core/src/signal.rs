@@ -432,6 +432,9 @@ mod tests {
             .with_details(serde_json::json!({"email": "ann@example.com"}));
         let shown = format!("{signal:?}");
         assert!(!shown.contains("ann@") && !shown.contains("1//0"), "{shown}");
+        for said in ["google", "j-1", "TokenRevoked", "prefix"] {
+            assert!(shown.contains(said), "{said}: {shown}");
+        }
     }
 
     #[test]
@@ -451,5 +454,31 @@ mod tests {
         assert_eq!(single_header(&headers, "x-a").unwrap(), "1");
         headers.append("x-a", HeaderValue::from_static("1"));
         assert!(single_header(&headers, "x-a").is_err());
+    }
+
+    #[test]
+    fn what_a_signal_ends_depends_on_whom_it_is_about() {
+        let user =
+            || SignalSubject::User { issuer: "https://as.example".to_owned(), subject: "1".to_owned() };
+        let shop = || SignalSubject::Shop { domain: "s.myshopify.com".to_owned(), id: None };
+        let token = || SignalSubject::Token(TokenIdentifier::new("prefix", "1//0abcdefghijkl"));
+        // Whether it ends grants, ends sessions, and asks for deletion.
+        for (about, event, ends) in [
+            (user(), SignalEvent::ConsentRevoked, (true, true, false)),
+            (user(), SignalEvent::AccountDisabled { reason: None }, (true, true, false)),
+            (user(), SignalEvent::AccountDeleted, (true, true, true)),
+            (user(), SignalEvent::DeletionRequested, (true, true, true)),
+            (user(), SignalEvent::SessionsRevoked, (false, true, false)),
+            (user(), SignalEvent::EmailDisabled, (false, false, false)),
+            (user(), SignalEvent::CredentialChangeRequired, (false, false, false)),
+            (token(), SignalEvent::TokenRevoked, (true, false, false)),
+            (token(), SignalEvent::SessionsRevoked, (false, false, false)),
+            (shop(), SignalEvent::DeletionRequested, (true, false, true)),
+            (SignalSubject::Nobody, SignalEvent::TokenRevoked, (false, false, false)),
+        ] {
+            let signal = Signal::new("x", "1", about, event);
+            let found = (signal.ends_grants(), signal.ends_sessions(), signal.asks_for_deletion());
+            assert_eq!(found, ends, "{signal:?}");
+        }
     }
 }

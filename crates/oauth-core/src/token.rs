@@ -619,5 +619,92 @@ mod tests {
         for secret in ["AT", "\"RT", "\"IT", "KEY"] {
             assert!(!shown.contains(secret), "{shown}");
         }
+        for said in ["Secret(…)", "token_type", "api_key"] {
+            assert!(shown.contains(said), "{said}: {shown}");
+        }
+        let rejected = token.with_rejected_id_token("its signature is wrong");
+        let shown = format!("{:?}", rejected.rejected_id_token().unwrap());
+        assert!(shown.contains("its signature is wrong") && !shown.contains("IT"), "{shown}");
+    }
+
+    #[test]
+    fn every_member_of_a_reply_is_read_by_its_name() {
+        let reply = json!({
+            "token_type": "bearer", "refresh_token": "RT", "id_token": "IT", "scope": "a b", "expires_at": "soon",
+        });
+        let token = token(&reply).unwrap();
+        assert_eq!((token.token_type(), token.id_token()), (Some("bearer"), Some("IT")));
+        for (name, value) in reply.as_object().unwrap() {
+            assert_eq!(token.get(name).as_ref(), Some(value), "{name}");
+        }
+        assert_eq!((token.get("access_token"), token.get("nonce")), (Some(json!("AT")), None));
+        // Once the expiry is known, the member of its name is ours.
+        let token = token.or_lifetime(Duration::from_secs(60));
+        let expires_at = token.expires_at().map(|at| json!(at.unix_timestamp()));
+        assert_eq!(token.get("expires_at"), expires_at);
+        assert!(!token.is_expired() && token.expires_within(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn an_empty_member_is_absent_and_an_odd_id_token_rejected() {
+        let token_ = token(&json!({ "token_type": "", "refresh_token": "", "id_token": "" })).unwrap();
+        assert_eq!((token_.token_type(), token_.refresh_token(), token_.id_token()), (None, None, None));
+        assert!(token_.rejected_id_token().is_none());
+        let token = token(&json!({ "id_token": {} })).unwrap();
+        assert_eq!(token.id_token(), None);
+        assert_eq!(token.rejected_id_token().unwrap().reason, "the reply's id_token is not a text");
+    }
+
+    #[test]
+    fn what_a_refresh_token_is_bound_to_is_noted_if_it_differs() {
+        let (one, other) = (json!({ "jkt": "one" }), json!({ "jkt": "other" }));
+        let bound = || token(&json!({ "cnf": one, "refresh_token": "RT" })).unwrap();
+        assert_eq!(bound().confirmation(), Some(&one));
+        assert_eq!(token(&json!({ "cnf": "no object" })).unwrap().confirmation(), None);
+        for (noted, expected, is_written) in
+            [(Some(&one), Some(&one), false), (Some(&other), Some(&other), true), (None, None, true)]
+        {
+            let token = bound().with_refresh_confirmation(Some(&other)).with_refresh_confirmation(noted);
+            assert_eq!(token.refresh_confirmation(), expected);
+            assert_eq!(token.others().contains_key(REFRESH_CONFIRMATION), is_written, "{noted:?}");
+            let stored = serde_json::to_string(&token).unwrap();
+            let read: OAuth2Token = serde_json::from_str(&stored).unwrap();
+            assert_eq!(read.refresh_confirmation(), expected, "{stored}");
+        }
+        let unbound = token(&json!({})).unwrap().with_refresh_confirmation(None);
+        assert!(!unbound.others().contains_key(REFRESH_CONFIRMATION));
+        // No reply can write what is ours.
+        let hostile = token(&json!({ "cnf": one, (REFRESH_CONFIRMATION): other })).unwrap();
+        assert_eq!(hostile.refresh_confirmation(), Some(&one));
+    }
+
+    #[test]
+    fn a_providers_expires_at_counts_within_a_century() {
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        for (at, counts) in [
+            (now + 99 * A_YEAR, true),
+            (now + 101 * A_YEAR, false),
+            (now - A_YEAR + 60, true),
+            (now - A_YEAR - 60, false),
+        ] {
+            let token = token(&json!({ "expires_at": at })).unwrap();
+            assert_eq!(token.expires_at().map(OffsetDateTime::unix_timestamp), counts.then_some(at), "{at}");
+        }
+    }
+
+    #[test]
+    fn only_words_are_kept_as_the_providers_own_expiry() {
+        for (kept, is_kept) in
+            [(json!("2030-01-01"), true), (json!(1_900_000_000), false), (Value::Null, false)]
+        {
+            let stored =
+                json!({ "access_token": "AT", "expires_at": 1_800_000_000, (PROVIDERS_EXPIRES_AT): kept });
+            let token: OAuth2Token = serde_json::from_value(stored).unwrap();
+            assert_eq!(token.others().contains_key("expires_at"), is_kept, "{kept}");
+            assert_eq!(token.expires_at().unwrap().unix_timestamp(), 1_800_000_000);
+        }
+        let stored = json!({ "access_token": "AT", (PROVIDERS_EXPIRES_AT): "2030-01-01" });
+        let token: OAuth2Token = serde_json::from_value(stored).unwrap();
+        assert_eq!((token.expires_at(), token.others().len()), (None, 0));
     }
 }

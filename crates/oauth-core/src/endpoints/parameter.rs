@@ -123,6 +123,14 @@ mod tests {
         }
         assert!(segment("tenant", "9188040d-6c67-4c5b-b112-36a304b66dad").is_ok());
         assert!(host("domain", "dev-1.okta.com").is_ok());
+        // What DNS can carry, and no more.
+        let labels = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+        assert_eq!(
+            (host("domain", &labels).unwrap().len(), host("domain", &format!("{labels}d")).is_err()),
+            (253, true)
+        );
+        assert!(host("domain", &"a".repeat(64)).is_err());
+        assert!(segment("tenant", &"a".repeat(255)).is_ok() && segment("tenant", &"a".repeat(256)).is_err());
         for bad in [
             "http://a.example",
             "https://a.example?x",

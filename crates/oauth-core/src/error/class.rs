@@ -149,3 +149,123 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+
+    use super::*;
+    use crate::error::OAuthError;
+
+    const A_MINUTE: Option<Duration> = Some(Duration::from_secs(60));
+
+    fn reply(status: u16, retry_after: Option<Duration>, used_token: bool) -> FailedReply {
+        FailedReply {
+            status: StatusCode::from_u16(status).unwrap(),
+            body: Bytes::new(),
+            retry_after,
+            is_invalid_grant: false,
+            is_transient: false,
+            used_token,
+        }
+    }
+
+    fn code(code: &str) -> OAuthError {
+        OAuthError { code: code.to_owned(), description: None, uri: None }
+    }
+
+    fn refused(operation: Operation, by: &str, reply: FailedReply) -> ErrorClass {
+        Error::new(operation, "x", ErrorKind::Refused { error: code(by), reply }).class()
+    }
+
+    #[test]
+    fn a_code_of_the_standards_means_one_thing_everywhere() {
+        for by in [
+            "invalid_grant",
+            "invalid_token",
+            "access_denied",
+            "login_required",
+            "expired_token",
+            "190",
+            "024",
+        ] {
+            for operation in [Operation::GET_ACCESS_TOKEN, Operation::REFRESH_TOKEN, Operation::GET_PROFILE] {
+                assert_eq!(refused(operation, by, reply(400, None, false)), ErrorClass::Reauthorize, "{by}");
+            }
+            // Who hands out metadata and keys sees no grant.
+            for operation in [Operation::DISCOVER, Operation::GET_KEYS] {
+                assert_eq!(refused(operation, by, reply(400, None, false)), ErrorClass::Protocol, "{by}");
+            }
+        }
+        for by in [
+            "invalid_client",
+            "unauthorized_client",
+            "invalid_scope",
+            "redirect_uri_mismatch",
+            "invalid_dpop_proof",
+            "invalid_request_uri",
+        ] {
+            for operation in [Operation::REFRESH_TOKEN, Operation::DISCOVER, Operation::GET_KEYS] {
+                assert_eq!(
+                    refused(operation, by, reply(400, None, false)),
+                    ErrorClass::Configuration,
+                    "{by}"
+                );
+            }
+        }
+        for by in ["server_error", "temporarily_unavailable", "slow_down", "authorization_pending"] {
+            let class = refused(Operation::REFRESH_TOKEN, by, reply(400, A_MINUTE, false));
+            assert_eq!(class, ErrorClass::Transient { retry_after: A_MINUTE }, "{by}");
+        }
+        assert_eq!(
+            refused(Operation::REFRESH_TOKEN, "use_dpop_nonce", reply(401, None, false)),
+            ErrorClass::Protocol
+        );
+    }
+
+    #[test]
+    fn a_code_of_the_providers_own_is_judged_by_its_status() {
+        for (operation, status, used_token, class) in [
+            (Operation::GET_ACCESS_TOKEN, 400, false, ErrorClass::Reauthorize),
+            (Operation::GET_ACCESS_TOKEN, 401, false, ErrorClass::Configuration),
+            (Operation::REFRESH_TOKEN, 400, false, ErrorClass::Protocol),
+            (Operation::REFRESH_TOKEN, 401, false, ErrorClass::Configuration),
+            (Operation::GET_PROFILE, 401, true, ErrorClass::Reauthorize),
+            (Operation::GET_PROFILE, 403, true, ErrorClass::Protocol),
+        ] {
+            assert_eq!(
+                refused(operation, "E17", reply(status, None, used_token)),
+                class,
+                "{operation} {status}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_in_trouble_has_not_judged_the_grant() {
+        for status in [408, 425, 429, 500, 503, 599] {
+            let class = refused(Operation::REFRESH_TOKEN, "invalid_grant", reply(status, A_MINUTE, false));
+            assert_eq!(class, ErrorClass::Transient { retry_after: A_MINUTE }, "{status}");
+        }
+        let limited = refused(Operation::GET_PROFILE, "x", reply(403, A_MINUTE, true));
+        assert_eq!(limited, ErrorClass::Transient { retry_after: A_MINUTE });
+        let says_so = FailedReply { is_transient: true, ..reply(400, None, false) };
+        let class = refused(Operation::REFRESH_TOKEN, "invalid_grant", says_so);
+        assert_eq!(class, ErrorClass::Transient { retry_after: None });
+    }
+
+    #[test]
+    fn a_refusal_at_the_callback_leads_back_to_the_login() {
+        for (by, class) in [
+            ("access_denied", ErrorClass::Reauthorize),
+            ("invalid_request_uri", ErrorClass::Reauthorize),
+            ("E17", ErrorClass::Reauthorize),
+            ("invalid_scope", ErrorClass::Configuration),
+            ("temporarily_unavailable", ErrorClass::Transient { retry_after: None }),
+        ] {
+            let kind = ErrorKind::Login(LoginError::Refused(code(by)));
+            assert_eq!(Error::new(Operation::FINISH_LOGIN, "x", kind).class(), class, "{by}");
+        }
+    }
+}

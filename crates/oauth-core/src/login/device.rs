@@ -225,4 +225,17 @@ mod tests {
             assert!(read(&with(name, value.clone())).is_err(), "{name} {value}");
         }
     }
+
+    #[test]
+    fn times_may_have_fractions_and_codes_be_long() {
+        let reply = read(&with("user_code", json!("Ä".repeat(200)))).unwrap();
+        assert_eq!(reply.user_code, "Ä".repeat(200));
+        assert_eq!(
+            (reply.expires_in, reply.interval),
+            (Duration::from_secs(1800), Some(Duration::from_secs(5)))
+        );
+        let reply = read(&with("interval", json!(2.5))).unwrap();
+        assert_eq!(reply.interval, Some(Duration::from_millis(2500)));
+        assert_eq!(read(&with("expires_in", json!(" 60 "))).unwrap().expires_in, Duration::from_secs(60));
+    }
 }

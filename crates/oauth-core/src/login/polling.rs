@@ -555,4 +555,72 @@ mod tests {
         assert!(matches!(polling.step(async { Ok(1) }).await, Ok(Polled::Done(1))));
         assert_eq!(*fake.naps.lock().unwrap(), [5, 5]);
     }
+
+    #[tokio::test]
+    async fn dv_03_a_decision_counts_under_a_status_that_would_pass() {
+        for code in ["access_denied", "expired_token", "invalid_grant"] {
+            let (outcome, naps) = naps_of(polling(None, 900), vec![Err(refused(429, code, Some(60)))]).await;
+            assert_eq!(outcome.unwrap_err().oauth_error().unwrap().code, code);
+            assert_eq!(naps, [5], "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn dv_02_a_longer_interval_beside_slow_down_counts() {
+        let slow = |body: &'static str| {
+            let mut error = refused(400, "slow_down", None);
+            if let ErrorKind::Refused { error: named, reply } = error.kind() {
+                let reply = FailedReply { body: body.into(), ..reply.clone() };
+                error = Error::new(POLL, "as", ErrorKind::Refused { error: named.clone(), reply });
+            }
+            Err(error)
+        };
+        for (body, second) in [
+            (r#"{"error":"slow_down","interval":17}"#, 17),
+            (r#"{"error":"slow_down","interval":"17"}"#, 17),
+            (r#"{"error":"slow_down","interval":1}"#, 10),
+            (r#"{"error":"slow_down","interval":-1}"#, 10),
+            (r#"{"error":"slow_down"}"#, 10),
+            ("error=slow_down", 10),
+        ] {
+            let (_, naps) = naps_of(polling(None, 900), vec![slow(body), Ok("token")]).await;
+            assert_eq!(naps, [5, second], "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn dv_11_a_timer_that_is_a_little_late_is_no_machine_that_slept() {
+        for (late, expected) in [(5, vec![5]), (6, vec![5, 5])] {
+            let (fake, polling) = polling(None, 900);
+            fake.jump.store(late, Ordering::Relaxed);
+            let (_, naps) = naps_of((fake, polling), vec![Ok("token")]).await;
+            assert_eq!(naps, expected, "{late}");
+        }
+    }
+
+    #[tokio::test]
+    async fn dv_04_what_has_just_expired_is_not_asked_about() {
+        let (fake, mut polling) = polling(None, 12);
+        assert!(!polling.is_over());
+        fake.now.store(12, Ordering::Relaxed);
+        assert_eq!(fake.now(), polling.expires_at());
+        let error = polling.step(async { panic!("it asked") }).await.map(|_: Polled<()>| ()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Login(LoginError::Expired)));
+        assert!(polling.is_over() && fake.naps.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn checks_are_repeated_at_growing_intervals_and_not_for_ever() {
+        let (fake, mut polling) = polling(None, 900);
+        let mut times = 0;
+        while polling.may_check_again() {
+            polling.wait_to_check_again().await.unwrap();
+            times += 1;
+            assert!(times < 100, "for ever");
+        }
+        let naps = fake.naps.lock().unwrap().clone();
+        assert_eq!(naps[..5], [10, 20, 40, 60, 60]);
+        let whole: u64 = naps.iter().sum();
+        assert!((300..=1200).contains(&whole), "{whole}");
+    }
 }

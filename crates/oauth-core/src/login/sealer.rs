@@ -695,4 +695,14 @@ mod tests {
         assert!(SealingKey::from_base64("not base64").is_err());
         assert_eq!(format!("{:?}", key(7)), "SealingKey(…)");
     }
+
+    #[test]
+    fn what_is_printed_of_a_ring_and_of_what_it_opened_is_no_secret() {
+        let sealer = Sealer::new(key(1)).with_old_key(key(2)).with_aead(Aead::Aes256Gcm).unwrap();
+        let shown = format!("{sealer:?}");
+        assert!(shown.contains("keys: 2") && shown.contains("Aes256Gcm"), "{shown}");
+        let sealed = sealer.seal_bytes(b"secret", b"").unwrap();
+        let shown = format!("{:?}", sealer.open_bytes(&sealed, b"").unwrap());
+        assert_eq!(shown, "Opened { is_current: true, .. }");
+    }
 }

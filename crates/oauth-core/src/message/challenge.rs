@@ -61,7 +61,6 @@ impl Challenge {
         let mut all: Vec<Self> = Vec::new();
         let mut rest = value;
         loop {
-            rest = rest.trim_start_matches(|c: char| c == ',' || c.is_whitespace());
             let Some(first) = rest.chars().next() else { return all };
             let (word, behind) = split_token(rest);
             if word.is_empty() {
@@ -153,7 +152,7 @@ fn behind_token68(text: &str) -> Option<&str> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"-._~+/".contains(c)).unwrap_or(text.len());
     let behind = text[end..].trim_start_matches('=').trim_start();
     // Anything else than the next challenge means that it was a parameter, or a scheme without a comma before it.
-    (end > 0 && (behind.is_empty() || behind.starts_with(','))).then_some(behind)
+    (behind.is_empty() || behind.starts_with(',')).then_some(behind)
 }
 
 /// A parameter's value and what follows it. Without quotes, a URL is taken as well, which is not a token but is sent all the same.
@@ -182,6 +181,8 @@ fn quoted(text: &str) -> (Option<String>, &str) {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderMap, HeaderValue, header::WWW_AUTHENTICATE};
+
     use super::Challenge;
 
     fn schemes(value: &str) -> Vec<String> {
@@ -227,5 +228,44 @@ mod tests {
         let challenge = Challenge::parse("Bearer error=a, ERROR=b, scope=c").pop().unwrap();
         assert_eq!((challenge.get("error"), challenge.get_once("error")), (Some("a"), None));
         assert_eq!(challenge.get_once("scope"), Some("c"));
+    }
+
+    #[test]
+    fn a_text_in_quotes_that_belongs_to_nothing_is_skipped_whole() {
+        assert_eq!(schemes("\"Basic realm=x, Digest\" , Bearer error=x"), ["Bearer"]);
+    }
+
+    #[test]
+    fn the_challenge_that_says_where_tokens_come_from_is_first() {
+        let of_reply = |values: &[&'static str]| {
+            let values = values.iter().map(|value| (WWW_AUTHENTICATE, HeaderValue::from_static(value)));
+            Challenge::of_reply(&values.collect::<HeaderMap>()).map(|challenge| challenge.params)
+        };
+        let params = |value| Challenge::parse(value).pop().unwrap().params;
+        for (values, expected) in [
+            (&["Basic realm=x", "Bearer scope=a", "dpop scope=b"][..], Some("Bearer scope=a")),
+            (
+                &["bearer scope=a, DPoP resource_metadata=\"https://rs.example/m\""],
+                Some("DPoP resource_metadata=\"https://rs.example/m\""),
+            ),
+            (&["Bearer resource_metadata=\"\", Bearer scope=b"], Some("Bearer resource_metadata=\"\"")),
+            (&["Basic resource_metadata=\"https://rs.example/m\"", "Negotiate"], None),
+            (&[], None),
+        ] {
+            assert_eq!(of_reply(values), expected.map(params), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn scopes_that_are_not_named_are_not_an_empty_list() {
+        for (value, scopes) in [
+            ("Bearer scope=\" a  b \"", Some(vec!["a", "b"])),
+            ("Bearer scope=\" \"", None),
+            ("Bearer scope=\"\", error=\"\"", None),
+            ("Bearer error=invalid_token", None),
+        ] {
+            assert_eq!(Challenge::parse(value)[0].scopes(), scopes, "{value}");
+        }
+        assert_eq!(Challenge::parse("Bearer error=\"\"")[0].error(), None);
     }
 }

@@ -379,4 +379,26 @@ mod tests {
             assert!(serde_json::from_str::<ClientAuth>(wrong).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn a_secret_comes_from_one_place_and_is_not_empty() {
+        let secret = |json: &str| {
+            let secret = read(json).unwrap().secret();
+            secret.map(|secret| secret.is_none()).map_err(|error| error.to_string())
+        };
+        assert_eq!(secret(r#"{"client_id": "id"}"#), Ok(true));
+        assert_eq!(secret(r#"{"client_id": "id", "client_secret": "s"}"#), Ok(false));
+        for (json, problem) in [
+            (r#"{"client_id": "id", "client_secret": ""}"#, "client_secret is empty"),
+            (
+                r#"{"client_id": "id", "client_secret_env": "OAUTH_CORE_NOBODY_SETS_THIS"}"#,
+                "OAUTH_CORE_NOBODY_SETS_THIS",
+            ),
+            (r#"{"client_id": "id", "client_secret_file": "/nowhere/at/all"}"#, "/nowhere/at/all"),
+            (r#"{"client_id": "id", "client_secret": "s", "client_secret_env": "E"}"#, "not several"),
+        ] {
+            let found = secret(json).unwrap_err();
+            assert!(found.contains(problem), "{json}: {found}");
+        }
+    }
 }

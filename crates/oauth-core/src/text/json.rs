@@ -218,4 +218,22 @@ mod tests {
         assert_eq!(parse(b"\"\xff\"").unwrap_err(), "it is not JSON (line 1, column 2)");
         assert_eq!(parse(b"{\n\"a\":\"\xff\"}").unwrap_err(), "it is not JSON (line 2, column 6)");
     }
+
+    #[test]
+    fn a_number_that_readers_round_is_no_text() {
+        let profile = serde_json::json!({
+            "id": 1, "huge": 18_446_744_073_709_551_615_u64, "below": -7, "rounded": 1e300, "half": 0.5, "empty": "", "yes": true,
+        });
+        for (place, text) in [
+            ("/id", Some("1")),
+            ("/huge", Some("18446744073709551615")),
+            ("/below", Some("-7")),
+            ("/rounded", None),
+            ("/half", None),
+            ("/empty", None),
+            ("/yes", None),
+        ] {
+            assert_eq!(text_at(&profile, place).as_deref(), text, "{place}");
+        }
+    }
 }

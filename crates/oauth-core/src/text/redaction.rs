@@ -283,7 +283,8 @@ fn decoded(text: &[Unit]) -> Option<Vec<Unit>> {
             }
         }
     }
-    (out.len() != text.len() || out.iter().zip(text).any(|(a, b)| a.byte != b.byte)).then_some(out)
+    // Every escape is longer than what it means.
+    (out.len() != text.len()).then_some(out)
 }
 
 enum Escaped {
@@ -305,10 +306,11 @@ fn escape(text: &[Unit]) -> Option<(Escaped, usize)> {
             match text.get(1)?.byte {
                 b'u' => {
                     let (high, _) = number(&text[2..], 16, 4..=4)?;
-                    let low = || {
-                        let rest = text.get(6..)?;
-                        let is_escape = rest.len() > 2 && rest[0].byte == b'\\' && rest[1].byte == b'u';
-                        number(rest.get(2..)?, 16, 4..=4).filter(|_| is_escape)
+                    let low = || match text.get(6..)? {
+                        [slash, letter, digits @ ..] if slash.byte == b'\\' && letter.byte == b'u' => {
+                            number(digits, 16, 4..=4)
+                        }
+                        _ => None,
                     };
                     match (high, low()) {
                         (0xd800..=0xdbff, Some((low @ 0xdc00..=0xdfff, _))) => {
@@ -592,5 +594,88 @@ mod tests {
         assert_eq!(shown(text), "a b c d e f g h i j k  l m");
         assert_eq!(shown("naïve नमस्ते ไทย é 🙂"), "naïve नमस्ते ไทย é 🙂");
         assert_eq!(OneLine("a\u{2028}\u{2028}b\u{202e}").to_string(), "a  b ");
+        assert_eq!(OneLine("two\nlines").to_string(), "two lines");
+    }
+
+    fn hidden_of(secret: &str, text: &str) -> String {
+        String::from_utf8(without_secrets(text.as_bytes(), [Cow::Borrowed(secret)])).unwrap()
+    }
+
+    #[test]
+    fn a_secret_of_four_bytes_is_hidden_and_what_is_shorter_is_not() {
+        for (secret, text, clean) in [
+            ("abcd", "it is abcd", "it is [hidden]"),
+            ("abcd", "in hex 61626364", "in hex [hidden]"),
+            ("abcdef", "Basic YWJjZGVm", "Basic [hidden]"),
+            ("abc", "it is abc", "it is abc"),
+            // Decoded, it is no secret any more.
+            ("%41%42", "it is %41%42, and ABC is not", "it is [hidden], and ABC is not"),
+        ] {
+            assert_eq!(hidden_of(secret, text), clean, "{text}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_secret_are_hidden_and_what_is_between_them_is_not() {
+        let (first, second) = (&SECRET[..PIECE], &SECRET[SECRET.len() - PIECE..]);
+        assert_eq!(hidden(&format!("{first} and {second}, {first}.")), "[hidden] and [hidden], [hidden].");
+        assert_eq!(hidden(&format!("{first}{second}.")), "[hidden].");
+        assert_eq!(hidden(&format!("{}.", &SECRET[1..PIECE])), format!("{}.", &SECRET[1..PIECE]));
+    }
+
+    #[test]
+    fn a_text_that_was_encoded_five_times_is_decoded() {
+        let mut text = percent(SECRET);
+        for times in 1..=LAYERS {
+            assert_eq!(hidden(&format!("code={text}.")), "code=[hidden].", "{times}");
+            text = text.replace('%', "%25");
+        }
+    }
+
+    #[test]
+    fn two_escapes_are_one_character_only_if_both_are_escapes() {
+        let secret = "pass\u{1f642}word";
+        assert_eq!(hidden_of(secret, r"got «pass\ud83d\ude42word»."), "got «[hidden]».");
+        assert_eq!(hidden_of(secret, r"got «pass\uD83D\uDE42word»."), "got «[hidden]».");
+        for other in [
+            r"pass\ud83dxude42word",
+            r"pass\ud83d\xde42word",
+            r"pass\ud83d\ud83dword",
+            r"pass\ud83dword",
+            r"pass\ud83d\u",
+            r"pass\ud83d\",
+            r"pass\ud83d",
+        ] {
+            assert_eq!(hidden_of(secret, other), other);
+        }
+    }
+
+    #[test]
+    fn references_with_zeros_and_every_digit_of_base64_are_read() {
+        for text in
+            ["s3cr&#x002F;t+<&\"\\Zk~9_Q=", "s3cr/t&#0043;<&\"\\Zk~9_Q=", "s3cr/t+&#60&#38;\"\\Zk~9_Q="]
+        {
+            assert_eq!(hidden(&format!("got {text}.")), "got [hidden].", "{text}");
+        }
+        let secret = "~~~???>>>";
+        for encoded in ["fn5+Pz8/Pj4+", "fn5-Pz8_Pj4-"] {
+            assert_eq!(hidden_of(secret, &format!("Basic {encoded} .")), "Basic [hidden] .");
+        }
+    }
+
+    #[test]
+    fn escapes_of_javascript_and_of_json_are_read() {
+        for (secret, text) in [
+            ("s3cr/t-word", "s3cr%u002ft-word"),
+            ("s3cr/t-word", "s3cr%U002Ft-word"),
+            ("s3cr/t-word", r"s3cr\x2ft-word"),
+            ("two\nlines", r"two\nlines"),
+            ("two\r\nlines", r"two\r\nlines"),
+            ("a\ttab", r"a\ttab"),
+            ("a\u{8}\u{c}feed", r"a\b\ffeed"),
+            ("with'quotes\"", r#"with\'quotes\""#),
+        ] {
+            assert_eq!(hidden_of(secret, &format!("got «{text}».")), "got «[hidden]».", "{text}");
+        }
     }
 }

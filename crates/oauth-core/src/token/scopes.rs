@@ -97,7 +97,36 @@ impl ScopeCheck {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    fn check(scope: Option<&str>) -> ScopeCheck {
+        let wanted = WantedScopes::required(["openid", "email"])
+            .with_optional(["files"])
+            .with_alias("email", "https://as.example/auth/email");
+        let mut token = json!({ "access_token": "AT" });
+        token["scope"] = scope.into();
+        wanted.check(&serde_json::from_value(token).unwrap())
+    }
+
+    #[test]
+    fn what_was_not_granted_is_missing_under_every_name() {
+        for (scope, granted, missing_required, missing_optional) in [
+            (Some("openid email files other"), &["openid", "email", "files"][..], &[][..], &[][..]),
+            (Some("openid https://as.example/auth/email"), &["openid", "email"], &[], &["files"]),
+            (Some("https://as.example/auth/email files"), &["email", "files"], &["openid"], &[]),
+            (Some("email"), &["email"], &["openid"], &["files"]),
+            (Some("other"), &[], &["openid", "email"], &["files"]),
+            (None, &["openid", "email", "files"], &[], &[]),
+        ] {
+            let found = check(scope);
+            assert_eq!(found.granted, granted, "{scope:?}");
+            assert_eq!(found.missing_required, missing_required, "{scope:?}");
+            assert_eq!(found.missing_optional, missing_optional, "{scope:?}");
+            assert_eq!(found.is_sufficient(), missing_required.is_empty(), "{scope:?}");
+        }
+    }
 
     #[test]
     fn scopes_that_were_asked_for_in_one_text_are_granted_one_by_one() {

@@ -230,3 +230,46 @@ impl OAuth2 {
         self.error(operation, ErrorKind::Login(LoginError::Restricted(reason.into())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        provider::{Provider, provider_kit::LoginSpec},
+        spec::Spec,
+    };
+
+    const fn named(confirmed_by: ConfirmedBy) -> [Restriction; 1] {
+        [Restriction::parameter("organization", confirmed_by, |asked, answer| {
+            Restriction::same_at("/organization", asked, answer)
+        })]
+    }
+
+    fn client(restrictions: &'static [Restriction]) -> OAuth2 {
+        let spec = Spec { login: LoginSpec { restrictions, ..LoginSpec::RFC6749 }, ..Spec::RFC6749 };
+        OAuth2::from_spec(&spec, "id", "secret").with_authorize_params(&json!({ "organization": "A" }))
+    }
+
+    #[test]
+    fn no_identity_is_made_of_the_profile_of_somebody_else() {
+        const BY_PROFILE: &[Restriction] = &named(ConfirmedBy::Profile);
+        const BY_EITHER: &[Restriction] = &named(ConfirmedBy::IdTokenOrProfile);
+        const BY_ID_TOKEN: &[Restriction] = &named(ConfirmedBy::IdToken);
+        for (restrictions, profile, is_refused) in [
+            (BY_PROFILE, json!({ "id": 1, "organization": "A" }), false),
+            (BY_PROFILE, json!({ "id": 1, "organization": "B" }), true),
+            (BY_PROFILE, json!({ "id": 1 }), true),
+            (BY_EITHER, json!({ "id": 1, "organization": "B" }), true),
+            // The ID token may have said it.
+            (BY_EITHER, json!({ "id": 1 }), false),
+            (BY_ID_TOKEN, json!({ "id": 1, "organization": "B" }), false),
+        ] {
+            let found = client(restrictions).identity(profile.clone());
+            let refused =
+                found.err().map(|error| matches!(error.kind(), ErrorKind::Login(LoginError::Restricted(_))));
+            assert_eq!(refused, is_refused.then_some(true), "{profile}");
+        }
+    }
+}
