@@ -343,8 +343,10 @@ impl SharedState {
 
     /// The state that was found, or what this process knows to be newer: the store may have lost its last writes.
     pub(crate) fn newest_state(&self, key: &TokenKey, found: StoredState) -> TokenState {
-        let newest = self.cache.newest(key).filter(|newest| newest.is_newer_than(&found));
-        newest.map_or(found.state, |newest| newest.state())
+        match self.cache.newest(key).filter(|newest| newest.is_newer_than(&found)) {
+            Some(newest) => newest.state_over(found.state),
+            None => found.state,
+        }
     }
 
     /// Deletes the record if it is one of these; a login that was put while the provider was asked stays.

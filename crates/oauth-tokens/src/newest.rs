@@ -25,6 +25,7 @@ struct Owner {
     user: Option<StoredUser>,
     client_id: Option<String>,
     refresh_scopes: Option<Vec<String>>,
+    refresh_id_token: Option<String>,
     earlier_scopes: Option<Vec<String>>,
     wanted_scopes: Option<WantedScopes>,
 }
@@ -35,6 +36,7 @@ impl NewestToken {
         let is_known = state.user.is_some()
             || state.client_id.is_some()
             || state.refresh_scopes.is_some()
+            || state.refresh_id_token.is_some()
             || state.earlier_scopes.is_some()
             || state.wanted_scopes.is_some();
         let owner = is_known.then(|| {
@@ -42,6 +44,7 @@ impl NewestToken {
                 user: state.user.clone(),
                 client_id: state.client_id.clone(),
                 refresh_scopes: state.refresh_scopes.clone(),
+                refresh_id_token: state.refresh_id_token.clone(),
                 earlier_scopes: state.earlier_scopes.clone(),
                 wanted_scopes: state.wanted_scopes.clone(),
             })
@@ -67,8 +70,9 @@ impl NewestToken {
         }
     }
 
-    /// The state to write to the store again.
-    pub(crate) fn state(&self) -> TokenState {
+    /// The state to write to the store again, in place of the older one that is there. What was set aside there is kept until it is
+    /// revoked.
+    pub(crate) fn state_over(&self, found: TokenState) -> TokenState {
         let owner = self.owner.as_deref();
         TokenState {
             token: Some((*self.token).clone()),
@@ -78,9 +82,99 @@ impl NewestToken {
             user: owner.and_then(|owner| owner.user.clone()),
             client_id: owner.and_then(|owner| owner.client_id.clone()),
             refresh_scopes: owner.and_then(|owner| owner.refresh_scopes.clone()),
+            refresh_id_token: owner.and_then(|owner| owner.refresh_id_token.clone()),
             earlier_scopes: owner.and_then(|owner| owner.earlier_scopes.clone()),
             wanted_scopes: owner.and_then(|owner| owner.wanted_scopes.clone()),
+            set_aside: found.set_aside,
             ..TokenState::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::{from_value, json};
+
+    use super::*;
+
+    fn token(access_token: &str) -> Arc<OAuth2Token> {
+        Arc::new(OAuth2Token::new(access_token))
+    }
+
+    fn state(access_token: &str, obtained_at: i64, lineage: Option<Lineage>) -> TokenState {
+        let token = Some((*token(access_token)).clone());
+        TokenState {
+            token,
+            obtained_at,
+            expires_at: Some(obtained_at + 3600),
+            lineage,
+            ..TokenState::default()
+        }
+    }
+
+    #[test]
+    fn a_token_is_written_again_with_all_that_is_known_of_its_owner() {
+        let of_user = StoredUser { issuer: "https://as.example".to_owned(), subject: "ada".to_owned() };
+        let list = || Some(vec!["mail".to_owned()]);
+        // Each of these alone is kept, and all of them together.
+        let alone = [
+            TokenState::default(),
+            TokenState { user: Some(of_user), ..TokenState::default() },
+            TokenState { client_id: Some("client".to_owned()), ..TokenState::default() },
+            TokenState { refresh_scopes: list(), ..TokenState::default() },
+            TokenState { refresh_id_token: Some("ID".to_owned()), ..TokenState::default() },
+            TokenState { earlier_scopes: list(), ..TokenState::default() },
+            TokenState {
+                wanted_scopes: Some(from_value(json!({ "required": ["mail"] })).unwrap()),
+                ..TokenState::default()
+            },
+        ];
+        for owner in alone {
+            let before = TokenState { set_aside: None, ..owner };
+            let state = TokenState { lineage: Some(Lineage::new()), ..merge(state("AT", 100, None), before) };
+            let found =
+                TokenState { set_aside: Some(OAuth2Token::new("another user's")), ..TokenState::default() };
+            let again = NewestToken::new(&token("AT"), &state, 7).state_over(found.clone());
+            let expected = TokenState { set_aside: found.set_aside, ..state };
+            assert_eq!(written(&again), written(&expected));
+        }
+    }
+
+    fn merge(of_token: TokenState, of_owner: TokenState) -> TokenState {
+        TokenState {
+            token: of_token.token,
+            obtained_at: of_token.obtained_at,
+            expires_at: of_token.expires_at,
+            ..of_owner
+        }
+    }
+
+    fn written(state: &TokenState) -> String {
+        oauth_core::serde_json::to_string(state).unwrap()
+    }
+
+    #[test]
+    fn a_store_has_lost_a_token_where_it_has_an_earlier_one() {
+        let (one, other) = (Lineage::new(), Lineage::new());
+        let known = |lineage| NewestToken::new(&token("AT-2"), &state("AT-2", 200, lineage), 7);
+        let found =
+            |version, obtained_at, lineage| StoredState::saved(version, state("AT-1", obtained_at, lineage));
+        // Of one login, the number of refreshes tells, whatever clocks and versions say.
+        for (version, obtained_at) in [(6, 100), (8, 300)] {
+            assert!(known(Some(one.next())).is_newer_than(&found(version, obtained_at, Some(one))));
+            assert!(!known(Some(one)).is_newer_than(&found(version, obtained_at, Some(one))));
+            assert!(!known(Some(one)).is_newer_than(&found(version, obtained_at, Some(one.next()))));
+        }
+        // Of two logins, or where nobody knows, both the version and the time tell.
+        for (known_from, found_from) in
+            [(Some(one.next()), Some(other)), (None, Some(one)), (Some(one), None), (None, None)]
+        {
+            let is_newer_than = |version, obtained_at| {
+                known(known_from).is_newer_than(&found(version, obtained_at, found_from))
+            };
+            assert!(is_newer_than(6, 199));
+            assert!(!is_newer_than(7, 199) && !is_newer_than(8, 199) && !is_newer_than(6, 200));
+            assert!(!is_newer_than(1, 300), "the store was emptied, and counts anew");
         }
     }
 }

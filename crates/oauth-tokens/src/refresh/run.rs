@@ -357,10 +357,10 @@ impl Refresh<'_> {
         let Some(newest) = newest.filter(|newest| newest.is_newer_than(&found)) else {
             return Ok(Ok(Some(found)));
         };
-        let state = TokenState { set_aside: found.state.set_aside.clone(), ..newest.state() };
-        let failed = |cause| TokenError::Store { key: self.key.clone(), cause };
-        let sealed = shared.store.seal(self.key, &state).await.map_err(failed)?;
         let expected = Expected::Version(found.version);
+        let state = newest.state_over(found.state);
+        let failed = |cause| Error::Store { key: self.key.clone(), cause };
+        let sealed = shared.store.seal(self.key, &state).await.map_err(failed)?;
         match shared.store.save_sealed(self.key, sealed.clone(), &state, expected, None).await {
             Ok(Saved::Version(version)) => {
                 let event = event::Outcome::Restored { version };

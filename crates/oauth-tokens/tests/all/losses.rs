@@ -17,7 +17,7 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, DeadReason, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError, TokenError,
+    Acquired, DeadReason, Ending, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError,
     TokenKey, TokenManager, TokenSource, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
@@ -455,5 +455,42 @@ async fn tokens_that_are_not_accepted_are_kept_until_they_are_revoked() {
         assert_eq!(revoked.len(), KEYS + logins.len(), "those that were set aside, and the logins");
         assert!(logins.iter().all(|login| revoked.contains(login)));
         assert!(!firsts.iter().any(|first| revoked.contains(first)), "those were spent");
+    }
+}
+
+#[tokio::test]
+async fn tokens_that_are_not_accepted_are_kept_though_the_store_goes_back() {
+    for what in ["revoked", "ended first", "replaced first"] {
+        let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
+        let revoked = Arc::new(Mutex::new(Vec::new()));
+        let source = Mixing { provider: server.client(), revoked: Arc::clone(&revoked) };
+        let manager = TokenManager::builder(store.clone(), sealer())
+            .source(source)
+            .clock(clock.clone())
+            .recover_every(Duration::MAX)
+            .build()
+            .unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        manager.get_token(&key()).await.unwrap_err();
+        let mut newest = server.sign_in().unwrap();
+        manager.put(&key(), &newest).await.unwrap();
+        clock.forward(SECOND);
+        newest = server.sign_in().unwrap();
+        manager.put(&key(), &newest).await.unwrap();
+        // The last login is lost, and the process knows it.
+        store.lose(1);
+        match what {
+            "ended first" => assert!(manager.end(&key(), &Ending::new("consent_revoked")).await.unwrap()),
+            "replaced first" => {
+                newest = server.sign_in().unwrap();
+                manager.put(&key(), &newest).await.unwrap();
+            }
+            _ => {}
+        }
+        manager.revoke(&key()).await.unwrap();
+        let revoked = revoked.lock().unwrap().clone();
+        assert_eq!(revoked.len(), 2, "{what}: those that were set aside, and the newest login");
+        assert_eq!(Some(revoked[1].as_str()), newest.refresh_token(), "{what}");
+        assert_eq!(server.ended_grants(), 2, "{what}");
     }
 }
