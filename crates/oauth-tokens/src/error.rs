@@ -270,3 +270,63 @@ impl From<SealError> for UnreadableReason {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{HttpError, HttpErrorKind, LoginError, Operation};
+
+    use super::*;
+    use crate::store::StoreOperation;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn key() -> TokenKey {
+        TokenKey::new("p", "user-17")
+    }
+
+    fn refresh_failed(kind: Option<ErrorKind>) -> Error {
+        let cause = kind.map(|kind| Arc::new(oauth_core::Error::new(Operation::REFRESH_TOKEN, "p", kind)));
+        let retry_at = OffsetDateTime::now_utc() + MINUTE;
+        Error::RefreshFailed { key: key(), cause, message: "it failed".to_owned(), retry_at }
+    }
+
+    #[test]
+    fn a_refresh_that_failed_is_worth_another_attempt_unless_somebody_must_act() {
+        let transport = |kind| Some(ErrorKind::Transport(HttpError::new(kind)));
+        // What another process saw is known by its text alone.
+        for kind in [None, transport(HttpErrorKind::Timeout)] {
+            let ErrorClass::Transient { retry_after: Some(wait) } = refresh_failed(kind).class() else {
+                panic!("it passes")
+            };
+            assert!((MINUTE / 2..=MINUTE).contains(&wait), "{wait:?}");
+        }
+        for (kind, expected) in [
+            (transport(HttpErrorKind::Certificate), ErrorClass::Configuration),
+            (transport(HttpErrorKind::TooLarge), ErrorClass::Protocol),
+            (Some(ErrorKind::Configuration("no secret".to_owned())), ErrorClass::Configuration),
+            // The grant that a machine's token is made of is a user's.
+            (Some(ErrorKind::Login(LoginError::Expired)), ErrorClass::Reauthorize),
+        ] {
+            assert_eq!(refresh_failed(kind).class(), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_store_reports_says_whether_it_passes() {
+        let operation = StoreOperation::Load;
+        for (cause, passes) in [
+            (StoreError::transient(operation, "down"), true),
+            (StoreError::permanent(operation, "full"), false),
+        ] {
+            let token = Arc::new(OAuth2Token::new("AT"));
+            for error in [
+                Error::Store { key: key(), cause: cause.clone() },
+                Error::Search { cause: cause.clone() },
+                Error::NotSaved { key: key(), token, cause: cause.clone() },
+            ] {
+                let later = ErrorClass::Transient { retry_after: None };
+                assert_eq!(error.class(), if passes { later } else { ErrorClass::Configuration }, "{error}");
+            }
+        }
+    }
+}

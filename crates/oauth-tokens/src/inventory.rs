@@ -210,3 +210,59 @@ impl Found {
         Self { key, version, summary }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_as_it_is_written_and_one_of_a_newer_version_is_unknown() {
+        let table = [
+            (Status::Unknown, "", "unknown"),
+            (Status::Alive, "alive", "alive"),
+            (Status::Refreshing, "refreshing", "refreshing"),
+            (Status::Dead, "dead", "dead"),
+        ];
+        for (status, written, shown) in table {
+            assert_eq!(status.as_str(), written);
+            assert_eq!(written.parse(), Ok(status));
+            assert_eq!(status.to_string(), shown);
+        }
+        for other in ["unknown", "suspended", "Alive", " dead"] {
+            assert_eq!(other.parse(), Ok(Status::Unknown), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn all_conditions_of_a_filter_must_hold() {
+        let key = TokenKey::new("google", "user-17").with_tenant("acme");
+        let summary = Summary::new(Status::Alive).with_due_at(Some(100)).with_sealing_key("k1");
+        let due_before = |time| Filter { due_before: Some(time), ..Filter::all() };
+        let is_found = |filter: &Filter| filter.matches(&key, &summary, true);
+        for (filter, expected) in [
+            (Filter::all(), true),
+            (Filter::all().with_tenant("acme"), true),
+            (Filter::all().with_tenant(""), false),
+            (Filter::all().with_subject("user-17"), true),
+            (Filter::all().with_subject("user-1"), false),
+            (Filter::all().with_provider("google"), true),
+            (Filter::all().with_provider("Google"), false),
+            (Filter::all().with_status(Status::Alive), true),
+            (Filter::all().with_status(Status::Unknown), false),
+            (due_before(101), true),
+            (due_before(100), false),
+            (Filter::all().without_sealing_key("k2"), true),
+            (Filter::all().without_sealing_key("k1"), false),
+            (Filter::all().without_lease(), false),
+        ] {
+            assert_eq!(is_found(&filter), expected, "{filter:?}");
+        }
+        let own = Filter::all().with_tenant("acme").with_subject("user-17").with_provider("google");
+        assert!(is_found(&own) && !is_found(&own.clone().with_status(Status::Dead)));
+        assert!(Filter::all().without_lease().matches(&key, &summary, false));
+        // What is not known to be due is not, and what is not known to be sealed with a key is not either.
+        let unknown = Summary::default();
+        assert!(!due_before(i64::MAX).matches(&key, &unknown, false));
+        assert!(Filter::all().without_sealing_key("k1").matches(&key, &unknown, false));
+    }
+}

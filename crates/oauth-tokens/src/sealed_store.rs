@@ -234,3 +234,122 @@ fn context(key: &TokenKey) -> Vec<u8> {
     }
     context
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{OAuth2Token, OffsetDateTime, Sealer, SealingKey, serde_json::json};
+
+    use super::*;
+    use crate::{
+        MemoryStore, TokioRuntime,
+        calendar::time,
+        state::{DeadGrant, DeadReason},
+    };
+
+    fn now() -> OffsetDateTime {
+        time(1_700_000_000)
+    }
+
+    fn key() -> TokenKey {
+        TokenKey::new("p", "user-17")
+    }
+
+    fn store(memory: &MemoryStore) -> SealedStore {
+        SealedStore {
+            inner: Arc::new(memory.clone()),
+            sealer: Arc::new(Sealer::new(SealingKey::from_bytes([7; 32]))),
+            timing: Timing { refresh_ahead: Duration::ZERO, leeway: Duration::ZERO, ..Timing::default() },
+        }
+    }
+
+    /// A token that lives an hour.
+    fn state(refresh_token: Option<&str>) -> TokenState {
+        let token: OAuth2Token = match refresh_token {
+            Some(text) => {
+                serde_json::from_value(json!({ "access_token": "AT", "refresh_token": text })).unwrap()
+            }
+            None => OAuth2Token::new("AT"),
+        };
+        let obtained_at = now().unix_timestamp();
+        let expires_at = Some(obtained_at + 3600);
+        TokenState { token: Some(token), obtained_at, expires_at, ..TokenState::default() }
+    }
+
+    #[tokio::test]
+    async fn the_store_is_told_when_something_is_due_and_to_whom_it_matters() {
+        let store = store(&MemoryStore::new());
+        let (hour, began) = (now().unix_timestamp() + 3600, now().unix_timestamp());
+        let alive = state(Some("RT"));
+        let marked = alive.refreshing(now(), 1, None);
+        let wait = |seconds| Duration::from_secs(seconds);
+        let failed = |seconds, was_refused| alive.failed("HTTP 503", now(), None, wait(seconds), was_refused);
+        let dead = DeadGrant { reason: DeadReason::NoRefreshToken, at: now() };
+        for (what, state, status, due_at) in [
+            ("a token that expires", alive.clone(), Status::Alive, Some(hour)),
+            ("one that does not", TokenState { expires_at: None, ..alive.clone() }, Status::Alive, None),
+            ("one that cannot be refreshed", state(None), Status::Alive, None),
+            ("a refresh that has begun", marked.clone(), Status::Refreshing, Some(began)),
+            ("one that failed for sure, for long", failed(7200, true), Status::Alive, Some(hour + 3600)),
+            ("and for a moment", failed(10, true), Status::Alive, Some(hour)),
+            ("one that may have been carried out", failed(10, false), Status::Refreshing, Some(began + 10)),
+            ("a dead grant", alive.died(&dead), Status::Dead, None),
+            ("one that died in a refresh", marked.died(&dead), Status::Dead, None),
+        ] {
+            let summary = store.describe(&key(), &state, &store.seal(&key(), &state).await.unwrap());
+            assert_eq!((summary.status, summary.due_at), (status, due_at), "{what}");
+            assert_eq!(summary.sealing_key.as_deref(), store.sealer.sealing_key().as_deref(), "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_record_of_the_same_number_is_told_apart() {
+        let memory = MemoryStore::new();
+        let store = store(&memory);
+        let runtime = TokioRuntime;
+        let exchanged = async |predecessor: &Predecessor| {
+            store.exchanged(&runtime, &key(), predecessor, Duration::from_secs(10)).await
+        };
+        let ours = store.seal(&key(), &state(Some("RT"))).await.unwrap();
+        let marked =
+            |version| Predecessor { expected: Expected::Version(version), sealed: Some(ours.clone()) };
+        assert_eq!(exchanged(&marked(1)).await, None, "it is gone");
+        memory.save(&key(), ours.clone(), Expected::Absent, None).await.unwrap();
+        assert_eq!(exchanged(&marked(1)).await, None, "it is there");
+        let theirs = store.seal(&key(), &state(Some("RT-2"))).await.unwrap();
+        memory.save(&key(), theirs.clone(), Expected::Any, None).await.unwrap();
+        assert_eq!(exchanged(&marked(1)).await, None, "the number tells that another one came");
+        assert_eq!(exchanged(&marked(2)).await, Some(Record::new(2, theirs)));
+        assert_eq!(exchanged(&Predecessor { sealed: None, ..marked(2) }).await, None, "it is not known");
+        assert_eq!(exchanged(&Predecessor::absent()).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_record_is_opened_again_only_where_it_has_changed() {
+        let memory = MemoryStore::new();
+        let store = store(&memory);
+        store.save(&key(), &state(Some("RT")), Expected::Absent, None).await.unwrap();
+        let known = || async { store.load(&key()).await.unwrap() };
+        let loaded = async |known: Option<StoredState>| {
+            let found = store.load_again(&key(), known).await.unwrap().unwrap();
+            (found.version, found.state.refresh_token().unwrap_or_default().to_owned())
+        };
+        // What is known is told by a state that was never in the store.
+        let marked = |found: Option<StoredState>| {
+            found.map(|found| StoredState { state: state(Some("known")), ..found })
+        };
+        let before = marked(known().await);
+        assert_eq!(loaded(before).await, (1, "known".to_owned()));
+        assert_eq!(loaded(None).await, (1, "RT".to_owned()));
+        // Another record, of another number or, in a store that has lost writes, of the same one.
+        let old = marked(known().await);
+        store.save(&key(), &state(Some("RT-2")), Expected::Any, None).await.unwrap();
+        assert_eq!(loaded(old).await, (2, "RT-2".to_owned()));
+        let same_number =
+            marked(known().await).map(|found| StoredState { sealed: Bytes::from_static(b"lost"), ..found });
+        assert_eq!(loaded(same_number).await, (2, "RT-2".to_owned()));
+        let same_bytes = marked(known().await).map(|found| StoredState { version: 1, ..found });
+        assert_eq!(loaded(same_bytes).await, (2, "RT-2".to_owned()));
+        memory.delete(&key()).await.unwrap();
+        assert!(store.load_again(&key(), None).await.unwrap().is_none());
+    }
+}

@@ -270,3 +270,125 @@ impl TokenSource for ProviderSource {
         self.0.revoke(token).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calendar::time;
+
+    const SILENT: &str = "HTTP 503";
+    const LIMITED: &str = "HTTP 429";
+
+    /// So many seconds after the provider first failed.
+    fn at(seconds: i64) -> OffsetDateTime {
+        time(1_700_000_000 + seconds)
+    }
+
+    /// A pause from 0 to 60, which the provider has asked for or not.
+    fn paused(is_asked_for: bool) -> SourcePause {
+        let pause = SourcePause::default();
+        pause.begin(at(0), at(60), is_asked_for, if is_asked_for { LIMITED } else { SILENT });
+        pause
+    }
+
+    fn until(pause: &SourcePause, seconds: i64) -> Option<OffsetDateTime> {
+        pause.now(at(seconds)).map(|(until, _)| until)
+    }
+
+    #[test]
+    fn a_pause_lasts_until_its_end_and_says_why() {
+        let pause = paused(false);
+        assert_eq!(pause.now(at(0)), Some((at(60), SILENT.to_owned())));
+        assert_eq!(until(&pause, 59), Some(at(60)));
+        assert_eq!(until(&pause, 60), None);
+        assert_eq!(pause.pauses(), 1);
+        assert!(pause.end() && !pause.end());
+        assert_eq!((until(&pause, 0), pause.pauses()), (None, 0));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_ends_a_pause() {
+        let pause = paused(true);
+        assert_eq!(until(&pause, -60), Some(at(60)), "a clock may be a little behind");
+        assert_eq!(until(&pause, -61), None);
+        assert_eq!(until(&pause, 0), None, "and it does not begin again");
+    }
+
+    #[test]
+    fn requests_that_were_under_way_make_a_pause_longer_and_not_more_severe() {
+        let pause = paused(false);
+        pause.begin(at(10), at(40), false, "another");
+        assert_eq!(pause.now(at(20)), Some((at(60), SILENT.to_owned())));
+        pause.begin(at(20), at(90), false, "another");
+        assert_eq!((until(&pause, 30), pause.pauses()), (Some(at(90)), 1));
+        // The next one is one that follows.
+        pause.begin(at(90), at(120), false, LIMITED);
+        assert_eq!(pause.now(at(91)), Some((at(120), LIMITED.to_owned())));
+        assert_eq!(pause.pauses(), 2);
+    }
+
+    #[test]
+    fn a_login_ends_a_pause_unless_the_provider_has_asked_for_it() {
+        let silent = paused(false);
+        silent.note_login();
+        assert_eq!(until(&silent, 1), None);
+        let limited = paused(true);
+        limited.note_login();
+        assert_eq!(until(&limited, 1), Some(at(60)));
+        // Of several requests that failed, one was told to wait.
+        for order in [[true, false], [false, true]] {
+            let pause = SourcePause::default();
+            for is_asked_for in order {
+                pause.begin(at(0), at(60), is_asked_for, LIMITED);
+            }
+            pause.note_login();
+            assert_eq!(until(&pause, 1), Some(at(60)), "{order:?}");
+        }
+        // What it has asked for once does not hold for the next pause.
+        let pause = paused(true);
+        pause.begin(at(60), at(90), false, SILENT);
+        pause.note_login();
+        assert_eq!(until(&pause, 61), None);
+    }
+
+    #[test]
+    fn an_answer_ends_what_is_over_and_not_a_pause_that_began_meanwhile() {
+        let pause = paused(false);
+        assert!(!pause.note_answer(at(59)));
+        assert_eq!((until(&pause, 59), pause.pauses()), (Some(at(60)), 1));
+        assert!(pause.note_answer(at(60)), "it is told once");
+        assert!(!pause.note_answer(at(61)));
+        assert_eq!(pause.pauses(), 0, "the next pause is a short one");
+        // After a login that ended it, the answer is still news.
+        let pause = paused(false);
+        pause.note_login();
+        assert!(pause.note_answer(at(1)));
+        assert!(!SourcePause::default().note_answer(at(0)));
+    }
+
+    #[tokio::test]
+    async fn after_a_pause_one_tries_first_and_the_others_wait_for_it() {
+        let pause = paused(false);
+        assert!(SourcePause::default().first_attempt(|| at(60)).await.is_none());
+        assert!(pause.first_attempt(|| at(59)).await.is_none(), "it is not over");
+        let first = pause.first_attempt(|| at(60)).await.unwrap();
+        let other = pause.first_attempt(|| at(60));
+        tokio::pin!(other);
+        tokio::select! {
+            biased;
+            _ = &mut other => panic!("it does not wait"),
+            () = std::future::ready(()) => {}
+        }
+        first.made();
+        assert!(other.await.is_none(), "all others may go on");
+        // Where the first attempt began another pause, that one stays.
+        let pause = paused(false);
+        let first = pause.first_attempt(|| at(60)).await.unwrap();
+        pause.begin(at(61), at(120), true, LIMITED);
+        first.made();
+        assert_eq!(until(&pause, 62), Some(at(120)));
+        // A first attempt that ends without an answer leaves it to the next one.
+        drop(pause.first_attempt(|| at(120)).await.unwrap());
+        assert!(pause.first_attempt(|| at(120)).await.is_some());
+    }
+}

@@ -429,10 +429,7 @@ impl TokenState {
 
     /// Its token, which usually is this one.
     pub(crate) fn token_or(&self, token: Arc<OAuth2Token>) -> Arc<OAuth2Token> {
-        match &self.token {
-            Some(own) if *own != *token => Arc::new(own.clone()),
-            _ => token,
-        }
+        self.token.clone().map_or(token, Arc::new)
     }
 
     pub(crate) fn refresh_token(&self) -> Option<&str> {
@@ -543,5 +540,162 @@ impl fmt::Display for DeadReason {
                 write!(f, "the application ended the grant: {}", reason.escape_debug())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::json;
+
+    use super::*;
+
+    const HERE: u64 = 1;
+    const THERE: u64 = 2;
+
+    fn now() -> OffsetDateTime {
+        time(1_700_000_000)
+    }
+
+    fn token(access_token: &str, refresh_token: Option<&str>, id_token: Option<&str>) -> OAuth2Token {
+        let mut members =
+            json!({ "access_token": access_token, "refresh_token": refresh_token, "id_token": id_token });
+        members.as_object_mut().unwrap().retain(|_, value| !value.is_null());
+        serde_json::from_value(members).unwrap()
+    }
+
+    /// The state of a login.
+    fn login(token: OAuth2Token) -> TokenState {
+        TokenState { lineage: Some(Lineage::new()), ..TokenState::fresh(token, now()) }
+    }
+
+    /// The state after a refresh.
+    fn refreshed(before: &TokenState, token: OAuth2Token) -> TokenState {
+        TokenState::fresh(token, now()).successor_of(before)
+    }
+
+    fn ended(reason: DeadReason) -> DeadGrant {
+        DeadGrant { reason, at: now() }
+    }
+
+    fn lost(since: i64) -> DeadGrant {
+        ended(DeadReason::LostInRefresh { since, code: "invalid_grant".to_owned() })
+    }
+
+    fn refused() -> DeadGrant {
+        ended(DeadReason::Refused { code: "invalid_grant".to_owned(), description: None })
+    }
+
+    #[test]
+    fn of_the_records_of_one_login_the_one_with_fewer_refreshes_is_older() {
+        let first = login(token("AT-1", Some("RT-1"), None));
+        let second = refreshed(&first, token("AT-2", Some("RT-2"), None));
+        let another = refreshed(&login(token("AT-3", Some("RT-3"), None)), token("AT-4", Some("RT-4"), None));
+        let of_an_earlier_version = TokenState { lineage: None, ..first.clone() };
+        assert!(first.is_older_than(&second));
+        for (one, other) in [
+            (&second, &first),
+            (&first, &first),
+            (&first, &another),
+            (&another, &first),
+            (&of_an_earlier_version, &second),
+            (&second, &of_an_earlier_version),
+        ] {
+            assert!(!one.is_older_than(other));
+        }
+        // What the application has ended counts as one more.
+        assert!(second.is_older_than(&second.ended(&refused())));
+    }
+
+    #[test]
+    fn a_mark_is_the_business_of_the_process_that_has_set_it() {
+        let state = login(token("AT", Some("RT"), None));
+        assert!(!state.is_unfinished_business_of_another(HERE));
+        let marked = state.refreshing(now(), HERE, None);
+        assert!(!marked.is_unfinished_business_of_another(HERE));
+        assert!(marked.is_unfinished_business_of_another(THERE));
+        // A refresh whose end was noted is nobody's business, whether or not the provider may have carried it out.
+        for was_refused in [true, false] {
+            let failed = marked.failed("HTTP 503", now(), None, Duration::from_secs(1), was_refused);
+            assert!(!failed.is_unfinished_business_of_another(THERE));
+            assert!(failed.refreshing_since.is_some(), "an earlier mark stays");
+        }
+        assert!(!marked.died(&refused()).is_unfinished_business_of_another(THERE));
+    }
+
+    #[test]
+    fn another_process_may_have_redeemed_what_it_has_marked_or_was_refused() {
+        let state = login(token("AT", Some("RT"), None));
+        let since = now().unix_timestamp();
+        let taken_back = DeadReason::Ended { reason: "consent_revoked".to_owned() };
+        let cases = [
+            ("nobody has marked it", state.clone(), None),
+            ("this process has", state.refreshing(now(), HERE, None), None),
+            ("another one has", state.refreshing(now(), THERE, None), Some(since)),
+            (
+                "another one has noted that it does not know how it ended",
+                state.failed("HTTP 503", now(), None, Duration::ZERO, false),
+                Some(since),
+            ),
+            ("another one was refused", state.died(&lost(7)), Some(7)),
+            ("it was refused to all", state.refreshing(now(), THERE, None).died(&refused()), None),
+            ("the application has ended it", state.ended(&ended(taken_back)), None),
+        ];
+        for (what, state, expected) in cases {
+            assert_eq!(state.contested_since_by_another(HERE), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_new_token_replaces_its_predecessor_and_a_login_that_kept_its_refresh_token() {
+        let before = login(token("AT-1", Some("RT"), None));
+        let marked = before.refreshing(now(), HERE, None);
+        // A login that brought no refresh token, while that of the one before was being redeemed, and while it was not.
+        let kept = |of: &TokenState| login(token("AT-2", None, None)).with_refresh_token_of(of);
+        let of_no_known_login = TokenState { lineage: None, ..kept(&marked) };
+        let machine = TokenState::default();
+        let machine_that_failed = machine.failed("HTTP 503", now(), None, Duration::ZERO, true);
+        for (what, found, before, replaces, is_login) in [
+            ("the predecessor", marked.clone(), &before, true, false),
+            ("one that was noted as dead", before.died(&refused()), &before, true, false),
+            ("a login with its refresh token", kept(&marked), &before, true, true),
+            ("a login of an earlier version", of_no_known_login, &before, true, true),
+            ("a login while nothing was redeemed", kept(&before), &before, false, false),
+            ("a login with its own", login(token("AT-2", Some("RT-2"), None)), &before, false, false),
+            ("a login without one", login(token("AT-2", None, None)), &before, false, false),
+            // At a provider that does not rotate, each token of the login has the one refresh token.
+            (
+                "a later token of the same login",
+                refreshed(&before, token("AT-3", Some("RT"), None)).refreshing(now(), THERE, None),
+                &before,
+                false,
+                false,
+            ),
+            ("a machine's record without a token", machine_that_failed, &machine, true, false),
+            ("a machine's token", login(token("AT-4", None, None)), &machine, false, false),
+        ] {
+            assert_eq!(found.is_succeeded_by_token_of(before), replaces, "{what}");
+            assert_eq!(found.is_login_with_refresh_token_of(before), is_login, "{what}");
+        }
+    }
+
+    #[test]
+    fn each_login_keeps_its_own_id_token_until_a_refresh_brings_a_new_one() {
+        let earlier = login(token("AT-1", Some("RT"), Some("ID-1")));
+        let later = login(token("AT-2", None, Some("ID-2"))).with_refresh_token_of(&earlier);
+        // The provider compares with the login that the refresh token comes from.
+        assert_eq!(later.token_to_refresh().unwrap().id_token(), Some("ID-1"));
+        let shown = |id_token| {
+            let token = later.with_id_token_of_login(token("AT-3", Some("RT-3"), Some(id_token)));
+            let state = refreshed(&later, token);
+            let of_refresh = state.token_to_refresh().unwrap().id_token().map(str::to_owned);
+            (state.token.unwrap().id_token().map(str::to_owned), of_refresh)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        // Without a new one, the token has that which it was refreshed with.
+        assert_eq!(shown("ID-1"), (text("ID-2"), text("ID-1")));
+        assert_eq!(shown("ID-3"), (text("ID-3"), text("ID-3")));
+        // Where no earlier refresh token was kept, the new token is left as it is.
+        let token = earlier.with_id_token_of_login(token("AT-2", Some("RT-2"), Some("ID-1")));
+        assert_eq!(token.id_token(), Some("ID-1"));
     }
 }

@@ -309,4 +309,112 @@ mod tests {
         assert_eq!(timing.backoff(0, Some(Duration::from_secs(90))), Duration::from_secs(90));
         assert_eq!(timing.backoff(0, Some(Duration::MAX)), LONGEST_WAIT);
     }
+
+    #[test]
+    fn a_token_is_due_and_dead_by_its_lifetime_and_what_was_set() {
+        let key = TokenKey::new("p", "s");
+        let seconds = |ahead: u64, leeway: u64, lifetime: i64| {
+            let timing = Timing {
+                refresh_ahead: Duration::from_secs(ahead),
+                leeway: Duration::from_secs(leeway),
+                ..Timing::default()
+            };
+            let milestones = timing.milestones(&key, &state(lifetime));
+            (ahead_of(lifetime, milestones.due_at), ahead_of(lifetime, milestones.dead_at))
+        };
+        for (set, lifetime, due, dead) in [
+            ((300, 10), 3600, 300.0..=450.0, 10.0),
+            // No more than a quarter and a twentieth of the lifetime.
+            ((300, 10), 100, 25.0..=37.5, 5.0),
+            ((300, 10), 40, 10.0..=15.0, 2.0),
+            // What is not handed out is due.
+            ((0, 10), 3600, 10.0..=10.0, 10.0),
+            ((0, 0), 3600, 0.0..=0.0, 0.0),
+        ] {
+            let (is_due, is_dead) = seconds(set.0, set.1, lifetime);
+            assert!(due.contains(&is_due), "{set:?} {lifetime}: {is_due}");
+            assert!((is_dead - dead).abs() < 0.001, "{set:?} {lifetime}: {is_dead}");
+        }
+        // One without any time to live is good for one use, and one that comes expired for none.
+        let now = time(1_700_000_000);
+        for (lifetime, is_live) in [(1, true), (0, true), (-1, true), (-2, false), (-3600, false)] {
+            let milestones = Timing::default().milestones(&key, &state(lifetime));
+            assert_eq!(milestones.is_live(now), is_live, "{lifetime}");
+            assert!(!milestones.is_live(now + Duration::from_secs(2)), "{lifetime}");
+        }
+    }
+
+    fn ahead_of(lifetime: i64, at: Option<OffsetDateTime>) -> f64 {
+        (ahead(lifetime, at) * 1000.0).round() / 1000.0
+    }
+
+    #[test]
+    fn a_token_is_due_at_the_moment_and_dead_at_the_moment() {
+        let at = time(1_700_000_000);
+        let milestones = Milestones { due_at: Some(at), dead_at: Some(at) };
+        let before = at - Duration::from_nanos(1);
+        assert!(!milestones.is_due(before) && milestones.is_live(before));
+        assert!(milestones.is_due(at) && !milestones.is_live(at));
+    }
+
+    #[test]
+    fn a_head_start_is_longer_than_two_attempts_to_save_within_bounds() {
+        let head_start = |save_patience: u64, lease_lifetime: u64| {
+            let (save_patience, lease_lifetime) =
+                (Duration::from_secs(save_patience), Duration::from_secs(lease_lifetime));
+            Timing { save_patience, lease_lifetime, ..Timing::default() }.head_start().as_secs_f64()
+        };
+        assert_eq!(head_start(3, 3), 5.0);
+        assert_eq!(head_start(5, 9), 9.0);
+        assert_eq!(head_start(0, 0), 3.0);
+        assert_eq!(head_start(60, 3), 15.0);
+        assert_eq!(head_start(u64::MAX, u64::MAX), 15.0);
+    }
+
+    #[test]
+    fn a_pause_goes_by_the_stores_clock_where_that_is_known() {
+        let (timing, now) = (Timing::default(), time(1_700_000_000));
+        let second = Duration::from_secs(1);
+        // It was noted by a process whose clock is ten minutes behind, when the store's showed five seconds more than ours does now.
+        let rest = Rest::new(now - 600 * second, Some(now + 5 * second), 60 * second);
+        assert_eq!(timing.rests_until(rest, now, Some(0)), Some(now + 65 * second));
+        assert_eq!(timing.rests_until(rest, now, Some(20_000)), Some(now + 45 * second));
+        assert_eq!(timing.rests_until(rest, now, Some(65_000)), None, "it is over");
+        assert_eq!(timing.rests_until(rest, now, Some(64_999)), Some(now + Duration::from_millis(1)));
+        assert_eq!(timing.rests_until(rest, now, None), None, "by the process's clock it has long been over");
+        let rest = Rest::new(now, None, 60 * second);
+        assert_eq!(timing.rests_until(rest, now, Some(20_000)), Some(now + 60 * second));
+    }
+
+    #[test]
+    fn pauses_between_looks_at_the_store_double_up_to_a_third_of_a_second() {
+        for (round, longest) in
+            [(0, 10), (1, 20), (2, 40), (3, 80), (4, 160), (5, 320), (6, 320), (u32::MAX, 320)]
+        {
+            for _ in 0..20 {
+                let pause = pause(round).as_secs_f64() * 1000.0;
+                let longest = f64::from(longest);
+                assert!((longest / 2.0 - 0.001..=longest + 0.001).contains(&pause), "{round}: {pause}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_refusal_holds_for_the_longer_of_the_two_times_that_are_set() {
+        let longest = |reread: u64, backoff: u64| {
+            let (reread_failures_after, first_backoff) =
+                (Duration::from_secs(reread), Duration::from_secs(backoff));
+            Timing { reread_failures_after, first_backoff, ..Timing::default() }.longest_refusal().as_secs()
+        };
+        assert_eq!((longest(5, 1), longest(5, 60)), (5, 60));
+    }
+
+    #[test]
+    fn a_moment_is_ahead_by_no_more_than_somebody_has_set() {
+        let (now, minute) = (Moment::from(time(1_700_000_000)), Duration::from_secs(60));
+        let in_seconds = |seconds: i64| Moment::from(time(1_700_000_000 + seconds));
+        for (seconds, is_ahead) in [(-1, false), (0, false), (1, true), (60, true), (61, false)] {
+            assert_eq!(in_seconds(seconds).is_ahead_of(now, minute), is_ahead, "{seconds}");
+        }
+    }
 }

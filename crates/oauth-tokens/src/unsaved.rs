@@ -138,3 +138,90 @@ impl UnsavedTokens {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        calendar::time,
+        state::{DeadGrant, DeadReason},
+    };
+
+    fn key() -> TokenKey {
+        TokenKey::new("p", "user-17")
+    }
+
+    fn lease(fence: u64) -> Lease {
+        Lease::new(fence, "here")
+    }
+
+    fn token() -> Arc<OAuth2Token> {
+        Arc::new(OAuth2Token::new("AT"))
+    }
+
+    fn unsaved(token: &Arc<OAuth2Token>, lease: Option<Lease>) -> Unsaved {
+        Unsaved {
+            token: Arc::clone(token),
+            new: Arc::default(),
+            before: Arc::default(),
+            predecessor: Predecessor::absent(),
+            lease,
+            cause: StoreError::transient(StoreOperation::Save, "the store is down"),
+            is_for_further: false,
+        }
+    }
+
+    #[test]
+    fn the_lease_of_an_unsaved_token_is_lent_to_one_at_a_time_and_comes_back() {
+        let all = UnsavedTokens::default();
+        assert_eq!(all.borrow_lease(&key()), None);
+        assert_eq!(all.return_lease(&key(), lease(1)), Some(lease(1)), "the store gets it");
+        all.insert(&key(), unsaved(&token(), Some(lease(2))));
+        assert!(all.needs_lease(&key(), &lease(2)) && !all.needs_lease(&key(), &lease(1)));
+        assert_eq!(all.return_lease(&key(), lease(3)), Some(lease(3)), "it has one");
+        assert_eq!(all.borrow_lease(&key()), Some(lease(2)));
+        assert_eq!(all.borrow_lease(&key()), None);
+        assert!(!all.needs_lease(&key(), &lease(2)));
+        assert_eq!(all.return_lease(&key(), lease(2)), None);
+        assert!(all.needs_lease(&key(), &lease(2)));
+    }
+
+    #[test]
+    fn an_unsaved_token_that_took_the_place_of_another_is_not_removed_as_that_one() {
+        let all = UnsavedTokens::default();
+        let (old, new) = (token(), token());
+        all.insert(&key(), unsaved(&old, None));
+        all.insert(&key(), unsaved(&new, None));
+        assert!(all.remove(&key(), Some(&old)).is_none());
+        assert_eq!(all.keys(), [key()]);
+        assert!(all.remove(&key(), Some(&new)).is_some());
+        assert!(!all.contains(&key()));
+        all.insert(&key(), unsaved(&old, None));
+        assert!(all.remove(&key(), None).is_some(), "whichever it is");
+    }
+
+    #[test]
+    fn tokens_that_only_this_process_knows_are_handed_over_and_those_that_are_not_accepted_are_not() {
+        let all = UnsavedTokens::default();
+        let (being_saved, other) = (token(), key().with_label("other"));
+        let in_hand = all.hold(&other, &being_saved);
+        all.insert(&key(), unsaved(&token(), None));
+        let handed_over = |all: &UnsavedTokens| {
+            let key_of = |error| match error {
+                Error::NotSaved { key, token, .. } if token.access_token() == "AT" => Some(key),
+                _ => None,
+            };
+            let mut keys: Vec<_> = all.errors().into_iter().filter_map(key_of).collect();
+            keys.sort();
+            keys
+        };
+        assert_eq!(handed_over(&all), [key(), other.clone()]);
+        drop(in_hand);
+        assert_eq!(handed_over(&all), [key()]);
+        let grant = DeadGrant { reason: DeadReason::NotAccepted { reason: "sub".to_owned() }, at: time(0) };
+        let set_aside = TokenState::default().set_aside(OAuth2Token::new("AT"), &grant);
+        all.insert(&key(), Unsaved { new: Arc::new(set_aside), ..unsaved(&token(), None) });
+        assert_eq!(handed_over(&all), []);
+        assert!(matches!(&*all.errors(), [Error::Dead { .. }]));
+    }
+}

@@ -138,14 +138,9 @@ impl Refresh<'_> {
     }
 
     /// How long to wait after a failure; where the provider asks for that, all keys do.
-    fn wait_after(
-        &self,
-        error: &oauth_core::Error,
-        asked_for: Option<Duration>,
-        failures: u32,
-        message: &str,
-    ) -> Duration {
+    fn wait_after(&self, error: &oauth_core::Error, failures: u32, message: &str) -> Duration {
         let (timing, now) = (&self.shared.timing, self.shared.clock.now());
+        let asked_for = error.retry_after();
         if !asks_to_be_left_alone(error) {
             return timing.backoff(failures, asked_for);
         }
@@ -168,17 +163,13 @@ impl Refresh<'_> {
     ) -> Result<RefreshOutcome, Changed> {
         let (shared, now) = (self.shared, self.shared.clock.now());
         let error = error.with_short_body();
-        let (class, message) = (error.class(), error.to_string());
+        let message = error.to_string();
         let known = before.further(wanted).and_then(|further| further.failure.as_ref());
         let failures = known.map_or(0, |failure| failure.failures);
-        let asked_for = match class {
-            ErrorClass::Transient { retry_after } => retry_after,
-            _ => error.retry_after(),
-        };
         let refused = refusal_of_further(&error);
         let wait = match refused {
             Some(_) => REFUSED_FOR,
-            None => self.wait_after(&error, asked_for, failures, &message),
+            None => self.wait_after(&error, failures, &message),
         };
         let failure = FurtherFailure {
             rest: Rest::new(now, shared.store_now().await, wait),
@@ -219,14 +210,10 @@ impl Refresh<'_> {
         lease: &Lease,
     ) -> Result<RefreshOutcome, Changed> {
         let (shared, now) = (self.shared, self.shared.clock.now());
-        let asked_for = match error.class() {
-            ErrorClass::Transient { retry_after } => retry_after,
-            _ => error.retry_after(),
-        };
         // It is kept for each key that fails.
         let error = error.with_short_body();
         let message = error.to_string();
-        let wait = self.wait_after(&error, asked_for, before.failures, &message);
+        let wait = self.wait_after(&error, before.failures, &message);
         let failed =
             before.failed(&message, now, shared.store_now().await, wait, was_surely_not_carried_out(&error));
         let saved = self.save_failure(&failed, &predecessor, lease).await;

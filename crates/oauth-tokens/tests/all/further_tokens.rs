@@ -7,7 +7,7 @@ use std::{
 };
 
 use oauth_core::{
-    ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait,
+    Clock as _, ErrorClass, HttpClient, HttpError, HttpErrorKind, Provider, async_trait,
     bytes::Bytes,
     http,
     serde_json::{self, Value},
@@ -213,6 +213,37 @@ async fn what_the_provider_refuses_to_a_further_token_is_not_held_against_the_gr
         clock.forward(301 * SECOND);
         assert!(server.knows(other.get_for(&key(), &mail()).await.unwrap().access_token()));
         assert_eq!(server.ended_grants(), 0);
+    }
+}
+
+#[tokio::test]
+async fn trouble_with_the_provider_or_the_client_is_no_refusal_of_a_further_token() {
+    for (status, body, retry_after, class) in [
+        (503, r#"{"error":"temporarily_unavailable"}"#, None, None),
+        (400, r#"{"error":"server_error"}"#, None, None),
+        (429, r#"{"error":"invalid_request"}"#, Some(30), None),
+        (401, r#"{"error":"invalid_client"}"#, None, Some(ErrorClass::Configuration)),
+        (400, r#"{"error":"unauthorized_client"}"#, None, Some(ErrorClass::Configuration)),
+    ] {
+        let (server, clock) = (RotatingServer::new(), Hands::new());
+        let manager = builder(MemoryStore::new(), &server).clock(clock.clone()).build().unwrap();
+        manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+        server.fail_next(ServerFault::Reply(status, body, retry_after));
+        let error = manager.get_for(&key(), &mail()).await.unwrap_err();
+        let Error::RefreshFailed { cause: Some(_), message, retry_at, .. } = &error else {
+            panic!("{body}: {error:?}")
+        };
+        assert!(message.contains(&status.to_string()), "{message}");
+        let wait = *retry_at - clock.now();
+        let asked_for = retry_after.map(Duration::from_secs);
+        let range = asked_for.map_or(SECOND / 2..=SECOND, |asked_for| asked_for..=asked_for);
+        assert!(range.contains(&wait.unsigned_abs()) && wait.is_positive(), "{body}: {wait}");
+        match class {
+            Some(class) => assert_eq!(error.class(), class, "{body}"),
+            None => assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{body}"),
+        }
+        clock.forward(wait.unsigned_abs());
+        assert!(server.knows(manager.get_for(&key(), &mail()).await.unwrap().access_token()), "{body}");
     }
 }
 
@@ -474,4 +505,26 @@ async fn in_a_storm_each_token_of_a_hundred_grants_is_obtained_once() {
             assert!(server.accepts(token.refresh_token().unwrap()));
         }
     }
+}
+
+#[tokio::test]
+async fn a_further_token_is_looked_up_again_as_often_as_that_of_the_login() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server)
+        .clock(clock.clone())
+        .reread_after(Duration::from_secs(30))
+        .build()
+        .unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let token = manager.get_for(&key(), &mail()).await.unwrap();
+    for _ in 0..2 {
+        let steps = store.steps();
+        clock.forward(29 * SECOND);
+        assert_eq!(manager.get_for(&key(), &mail()).await.unwrap(), token);
+        assert_eq!(store.steps(), steps, "it is in memory");
+        clock.forward(SECOND);
+        assert_eq!(manager.get_for(&key(), &mail()).await.unwrap(), token);
+        assert!(store.steps() > steps, "another process may have deleted it");
+    }
+    assert_eq!(server.token_requests(), 1);
 }

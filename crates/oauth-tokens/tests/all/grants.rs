@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use oauth_core::{
-    ErrorClass, HttpClient, HttpError, OAuth2, Provider, async_trait,
+    ErrorClass, HttpClient, HttpError, OAuth2, Operation, Provider, async_trait,
     bytes::Bytes,
     http::{Request, Response},
 };
 use oauth_tokens::{
-    ClientCredentials, JwtBearer, MemoryStore, Revoked, TokenError, TokenKey, TokenManager, TokenSource,
+    AccessTokenRequest, ClientCredentials, Error, GrantSource, JwtBearer, MemoryStore, Revoked, TokenKey,
+    TokenManager, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -146,4 +147,62 @@ fn the_values_of_parameters_are_not_shown() {
     let builder = TokenManager::builder(MemoryStore::new(), sealer()).source(credentials).source(bearer);
     let shown = format!("{builder:?}");
     assert!(shown.contains("testkit") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_grant_of_any_kind_is_obtained_by_its_function_whenever_it_expires() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let (client, noted) = noting(&server);
+    let installations = client.clone();
+    let source = GrantSource::new(client, move |key: TokenKey| {
+        let client = installations.clone();
+        async move {
+            let form = [("grant_type", "client_credentials"), ("installation", key.subject())];
+            client
+                .request_token(Operation::new("get_installation_token"), client.endpoints().token(), form)
+                .await
+        }
+    });
+    let key = TokenKey::new("testkit", "4711");
+    assert_eq!(source.client(&key).unwrap().client_id(), "client");
+    let manager = manager(source, &store, &clock);
+    let token = manager.get(&key).await.unwrap();
+    assert_eq!(manager.get(&key).await.unwrap(), token);
+    clock.forward(std::time::Duration::from_secs(3600));
+    let token = manager.get(&key).await.unwrap();
+    assert!(server.knows(token.access_token()));
+    let asked: Vec<String> = std::mem::take(&mut *noted.lock().unwrap());
+    assert_eq!(asked.len(), 2, "{asked:?}");
+    assert!(asked.iter().all(|request| request.contains("grant_type=client_credentials&installation=4711")));
+    assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
+    assert!(!server.knows(token.access_token()));
+}
+
+#[tokio::test]
+async fn what_one_request_is_for_takes_the_place_of_that_parameter_alone() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let (client, noted) = noting(&server);
+    let source = ClientCredentials::new(client)
+        .with_scopes(["reports.read"])
+        .with_parameter("audience", "https://api.example")
+        .with_parameter("organization", "acme");
+    let manager = manager(source, &store, &clock);
+    let request = AccessTokenRequest::new().with_audience("https://other.example").with_scopes(["mail.read"]);
+    manager.get_for(&TokenKey::new("testkit", "nightly-reports"), &request).await.unwrap();
+    let request = "POST https://as.example/token grant_type=client_credentials&scope=mail.read&organization=acme\
+                   &audience=https%3A%2F%2Fother.example&client_id=client&client_secret=secret";
+    assert_eq!(*noted.lock().unwrap(), [request]);
+}
+
+#[tokio::test]
+async fn a_token_that_was_had_for_an_assertion_is_revoked_at_the_provider() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let source = JwtBearer::new(server.client(), |_: &TokenKey| Ok("e30.e30.c2ln".to_owned()));
+    let key = TokenKey::new("testkit", "ada@example.com");
+    assert_eq!(source.client(&key).unwrap().client_id(), "client");
+    let manager = manager(source, &store, &clock);
+    let token = manager.get(&key).await.unwrap();
+    assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
+    assert!(!server.knows(token.access_token()));
+    assert!(manager.list("", key.subject()).await.unwrap().is_empty());
 }

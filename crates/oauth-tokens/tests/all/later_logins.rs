@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oauth_core::{
     Identity, OAuth2, OAuth2Token, Provider, WantedScopes,
+    bytes::Bytes,
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, DeadReason, MemoryStore, NotKept, Put, PutOptions, TokenError, TokenManager,
-    testkit::RotatingServer,
+    AccessTokenRequest, DeadReason, Error, Expected, MemoryStore, NotKept, Put, PutOptions, TokenManager,
+    TokenStore, testkit::RotatingServer,
 };
 
 use crate::support::{Hands, Shaky, builder, expired, key, sealer, stored};
@@ -156,6 +157,21 @@ async fn the_application_can_name_the_user_and_can_decline() {
         let put = manager.put_with(&key(), &bare(), options).await.unwrap();
         assert_eq!(put, Put::WithoutRefreshToken(reason));
         assert_eq!(stored(&manager, &key()).await.token.unwrap().refresh_token(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_login_over_what_cannot_be_read_says_that_it_has_kept_nothing() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    let own = of_ada(&server.sign_in().unwrap());
+    for (login, expected) in
+        [(again(&server), Put::WithoutRefreshToken(NotKept::Unreadable)), (own, Put::WithOwnRefreshToken)]
+    {
+        manager.put(&key(), &of_ada(&server.sign_in().unwrap())).await.unwrap();
+        store.save(&key(), Bytes::from_static(b"spoilt"), Expected::Any, None).await.unwrap();
+        assert_eq!(manager.put(&key(), &login).await.unwrap(), expected);
+        assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&login));
     }
 }
 

@@ -6,6 +6,8 @@ mod bad_moments;
 mod batch;
 mod cancellation;
 mod client;
+mod contention;
+mod ending;
 mod further_tokens;
 mod golden;
 mod grants;

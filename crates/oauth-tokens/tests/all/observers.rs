@@ -284,3 +284,30 @@ impl metrics::Recorder for Counters {
         metrics::Histogram::noop()
     }
 }
+
+#[tokio::test]
+async fn a_record_that_has_not_changed_is_no_news() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let told = Arc::<Mutex<Vec<&'static str>>>::default();
+    let manager = builder(store.clone(), &server)
+        .clock(clock.clone())
+        .reread_after(Duration::from_secs(10))
+        .observer({
+            let told = Arc::clone(&told);
+            move |event: &Event| told.lock().unwrap().push(event.outcome.name())
+        })
+        .build()
+        .unwrap();
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let look_again = async || {
+        clock.forward(Duration::from_secs(11));
+        manager.get(&key()).await.unwrap();
+        std::mem::take(&mut *told.lock().unwrap())
+    };
+    assert_eq!(look_again().await, ["put"]);
+    assert_eq!(look_again().await, [""; 0]);
+    let other = builder(store, &server).build().unwrap();
+    other.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    assert_eq!(look_again().await, ["adopted"]);
+    assert_eq!(look_again().await, [""; 0]);
+}

@@ -1,14 +1,18 @@
 //! The provider is down, slow, strange, or says no.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use oauth_core::{ErrorClass, HttpErrorKind};
+use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, async_trait};
 use oauth_tokens::{
-    DeadReason, MemoryStore, TokenError, TokenManager,
+    DeadReason, Error, Filter, MemoryStore, ProviderSource, Status, TokenKey, TokenManager, TokenSource,
+    TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 
-use crate::support::{Hands, Shaky, builder, key, stored};
+use crate::support::{Hands, Shaky, builder, key, sealer, stored};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -153,6 +157,41 @@ async fn rt_04_a_refused_grant_is_dead_until_a_new_login_and_not_asked_for_again
     manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     assert!(server.knows(manager.get_token(&key()).await.unwrap().access_token()));
     assert_eq!(stored(&manager, &key()).await.dead, None);
+}
+
+#[tokio::test]
+async fn a_refusal_is_remembered_for_seconds_and_then_looked_up_again() {
+    let of_another_user = oauth_core::Error::configuration("testkit", "the tokens are another user's")
+        .with_tokens(OAuth2Token::new("AT"));
+    for (fault, error) in [
+        (ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None), None),
+        (ServerFault::Reply(503, "", Some(600)), None),
+        (ServerFault::Hang, Some(of_another_user)),
+    ] {
+        let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+        let requests = usize::from(error.is_none());
+        let source = FailsOnce(ProviderSource::new(Arc::new(server.client())), Mutex::new(error));
+        let manager = TokenManager::builder(store.clone(), sealer())
+            .source(source)
+            .clock(clock.clone())
+            .recover_every(Duration::MAX)
+            .build()
+            .unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        server.fail_next(fault.clone());
+        manager.get(&key()).await.unwrap_err();
+        for _ in 0..2 {
+            let steps = store.steps();
+            manager.get(&key()).await.unwrap_err();
+            clock.forward(4 * SECOND);
+            manager.get(&key()).await.unwrap_err();
+            assert_eq!(store.steps(), steps, "{fault:?}: nothing has changed");
+            clock.forward(SECOND);
+            manager.get(&key()).await.unwrap_err();
+            assert!(store.steps() > steps, "{fault:?}: another process may have put a login");
+        }
+        assert_eq!(server.token_requests(), requests, "{fault:?}");
+    }
 }
 
 #[tokio::test]
@@ -371,4 +410,149 @@ async fn a_revocation_that_is_never_answered_ends() {
     let error = tokio::time::timeout(SECOND * 60, revocation).await.expect("it is given up").unwrap_err();
     assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
     assert_eq!(manager.revoke(&key()).await.unwrap(), oauth_tokens::Revoked::AtTheProvider);
+}
+
+/// A provider that fails once in the way that is given, before it is asked.
+#[derive(Debug)]
+struct FailsOnce(ProviderSource, Mutex<Option<oauth_core::Error>>);
+
+#[async_trait]
+impl TokenSource for FailsOnce {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn needs_login(&self, key: &TokenKey) -> bool {
+        self.0.needs_login(key)
+    }
+
+    async fn obtain(
+        &self,
+        key: &TokenKey,
+        previous: Option<&OAuth2Token>,
+    ) -> oauth_core::Result<OAuth2Token> {
+        let error = self.1.lock().unwrap().take();
+        match error {
+            Some(error) => Err(error),
+            None => self.0.obtain(key, previous).await,
+        }
+    }
+
+    async fn revoke(&self, key: &TokenKey, token: &OAuth2Token) -> oauth_core::Result<()> {
+        self.0.revoke(key, token).await
+    }
+}
+
+/// Only where the refresh token may be spent is a later refusal taken for a lost reply, and the grant looked into by other processes.
+#[tokio::test]
+async fn after_each_failure_it_is_known_whether_the_refresh_token_may_be_spent() {
+    use HttpErrorKind::{Connect, InvalidRequest, NotPublic, Other, Timeout};
+    let by_http = |kind| (format!("{kind:?}"), Some(ServerFault::NoReply(kind)), None);
+    let by_reply =
+        |status, body| (format!("{status} {body}"), Some(ServerFault::Reply(status, body, None)), None);
+    let by_error = |operation, kind: ErrorKind| {
+        let error = oauth_core::Error::new(operation, "testkit".to_owned(), kind);
+        (error.to_string(), None, Some(error))
+    };
+    let transport = |kind| ErrorKind::Transport(HttpError::new(kind));
+    let cases = [
+        (by_http(Connect), false),
+        (by_http(InvalidRequest), false),
+        (by_http(NotPublic), false),
+        (by_http(Timeout), true),
+        (by_http(Other), true),
+        (by_reply(401, r#"{"error":"invalid_client"}"#), false),
+        // Some providers refuse under status 200.
+        (by_reply(200, r#"{"error":"invalid_client"}"#), false),
+        (by_reply(500, r#"{"error":"invalid_client"}"#), true),
+        (by_reply(404, ""), false),
+        (by_reply(500, ""), true),
+        (by_reply(302, ""), true),
+        (by_reply(200, "<html>"), true),
+        (by_error(Operation::DISCOVER, transport(Timeout)), false),
+        (by_error(Operation::CONFIGURE, transport(Timeout)), false),
+        (by_error(Operation::GET_KEYS, transport(Connect)), true),
+        (by_error(Operation::REFRESH_TOKEN, ErrorKind::Configuration("no secret".to_owned())), false),
+        (by_error(Operation::REFRESH_TOKEN, ErrorKind::Unsupported("no endpoint".to_owned())), false),
+    ];
+    for ((what, fault, error), may_be_spent) in cases {
+        let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+        let source = FailsOnce(ProviderSource::new(Arc::new(server.client())), Mutex::new(error));
+        let manager = TokenManager::builder(store.clone(), sealer())
+            .source(source)
+            .clock(clock.clone())
+            .recover_every(Duration::MAX)
+            .build()
+            .unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        if let Some(fault) = fault {
+            server.fail_next(fault);
+        }
+        let failed = manager.get(&key()).await.unwrap_err();
+        assert!(matches!(failed, Error::RefreshFailed { .. }), "{what}: {failed}");
+        let unfinished = store.count(&Filter::all().with_status(Status::Refreshing)).await.unwrap();
+        assert_eq!(unfinished == 1, may_be_spent, "{what}");
+        clock.forward(60 * SECOND);
+        server.fail_next(ServerFault::Reply(400, r#"{"error":"invalid_grant"}"#, None));
+        let error = manager.get(&key()).await.unwrap_err();
+        let is_lost = matches!(error.dead_grant().unwrap().reason, DeadReason::LostInRefresh { .. });
+        assert_eq!(is_lost, may_be_spent, "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_grant_that_another_process_has_ended_is_served_no_more_once_an_api_refuses_its_token() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let new = || builder(store.clone(), &server).build().unwrap();
+    let (one, other) = (new(), new());
+    one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    let token = other.get(&key()).await.unwrap();
+    one.end(&key(), &oauth_tokens::Ending::new("account_deleted")).await.unwrap();
+    assert_eq!(other.get(&key()).await.unwrap(), token, "it knows nothing of that");
+    let error = other.get_after_rejection(&key(), token.access_token()).await.unwrap_err();
+    assert!(matches!(error, Error::Dead { .. }), "{error}");
+    let error = other.get(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::Dead { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn whoever_wants_more_than_a_live_token_learns_for_all_that_there_is_none() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(ServerFault::Reply(503, "", Some(600)));
+    manager.get_valid_for(&key(), 60 * SECOND).await.unwrap_err();
+    let steps = store.steps();
+    let error = manager.get(&key()).await.unwrap_err();
+    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert_eq!((store.steps(), server.token_requests()), (steps, 1));
+}
+
+#[tokio::test]
+async fn while_the_store_is_down_a_live_token_that_is_due_is_served_without_asking_each_time() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
+    let token = server.sign_in().unwrap();
+    manager.put(&key(), &token).await.unwrap();
+    clock.forward(3500 * SECOND);
+    store.set_down(true);
+    for _ in 0..2 {
+        let steps = store.steps();
+        assert_eq!(manager.get(&key()).await.unwrap().access_token(), token.access_token());
+        assert!(store.steps() > steps, "it may be up again");
+        let steps = store.steps();
+        clock.forward(SECOND / 2);
+        assert_eq!(manager.get(&key()).await.unwrap().access_token(), token.access_token());
+        assert_eq!(store.steps(), steps);
+        clock.forward(SECOND);
+    }
+    store.set_down(false);
+    // Nobody waits for the first refresh after the trouble.
+    for _ in 0..2000 {
+        if manager.get(&key()).await.unwrap().access_token() != token.access_token() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("the token is not refreshed");
 }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use oauth_core::{HttpErrorKind, async_trait};
+use oauth_core::{HttpErrorKind, async_trait, bytes::Bytes};
 use oauth_tokens::{
-    Expected, Filter, Found, MemoryStore, Status, StoreError, StoreOperation, TokenKey, TokenManager,
-    TokenManagerBuilder, TokenStore,
+    Expected, Filter, Found, MemoryStore, Status, StoreError, StoreOperation, Summary, TokenKey,
+    TokenManager, TokenManagerBuilder, TokenStore,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 
@@ -269,4 +269,57 @@ async fn the_store_is_told_status_due_time_and_key_and_no_more() {
     let due_in = found.summary.due_at.unwrap() - now;
     assert!((3600 - 455..=3600 - 295).contains(&due_in), "{due_in}");
     assert_eq!(found.summary.sealing_key.as_deref(), Some(&*crate::support::sealer().key_id()));
+}
+
+/// Counts how often each record is loaded.
+#[derive(Default)]
+struct Loads(std::sync::Mutex<std::collections::HashMap<TokenKey, usize>>);
+
+impl Loads {
+    fn of(&self, key: &TokenKey) -> usize {
+        self.0.lock().unwrap().get(key).copied().unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl StoreHook for Loads {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        if let (StoreOperation::Load, Some(key)) = (call.operation, call.key) {
+            *self.0.lock().unwrap().entry(key.clone()).or_default() += 1;
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_sweep_looks_into_what_an_older_version_left_and_once_into_what_it_cannot_read() {
+    let (server, memory) = (server(Duration::from_secs(60)), MemoryStore::new());
+    crash(&memory, &server, 2).await;
+    let finished = by_hand(memory.clone(), &server);
+    finished.put(&key(2), &server.sign_in().unwrap()).await.unwrap();
+    // An older version saves no summary, and of a spoilt record the store may say anything.
+    for index in 0..3 {
+        let record = memory.load(&key(index)).await.unwrap().unwrap();
+        memory.save(&key(index), record.sealed, Expected::Any, None).await.unwrap();
+    }
+    let spoilt = [(key(3), Status::Refreshing), (key(4), Status::Unknown)];
+    for (key, status) in &spoilt {
+        let (sealed, summary) = (Bytes::from_static(b"spoilt"), Summary::new(*status));
+        memory.save_described(key, sealed, &summary, Expected::Absent, None).await.unwrap();
+    }
+    let store = HookedStore::new(memory.clone(), Loads::default());
+    let manager = quick(store.clone(), &server).build().unwrap();
+    manager.put(&key(5), &server.sign_in().unwrap()).await.unwrap();
+    let alive = Filter::all().with_status(Status::Alive);
+    let began = std::time::Instant::now();
+    while memory.count(&alive).await.unwrap() < 4 || spoilt.iter().any(|(key, _)| store.hook().of(key) == 0) {
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", memory.count(&alive).await);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(server.ended_grants(), 0);
+    // Many rounds later.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (key, status) in &spoilt {
+        assert_eq!(store.hook().of(key), 1, "{status:?}");
+    }
 }

@@ -365,3 +365,44 @@ async fn a_store_that_never_answers_lets_nobody_wait_for_ever() {
     store.set_hanging(false);
     assert!(server.knows(quick.get(&key()).await.unwrap().access_token()));
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_redeemed_under_a_lease_that_a_slow_store_may_have_used_up() {
+    for (latency, is_refreshed) in [(25, true), (35, false)] {
+        let (server, store) = (RotatingServer::new(), Shaky::default());
+        let manager = builder(store.clone(), &server)
+            .store_limit(Duration::from_secs(60))
+            .save_patience(Duration::from_secs(300))
+            .lease_patience(Duration::from_secs(200))
+            .build()
+            .unwrap();
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        store.set_latency(Duration::from_secs(latency));
+        match manager.get(&key()).await {
+            Ok(token) => assert!(is_refreshed && server.knows(token.access_token()), "{latency} s"),
+            Err(error) => {
+                assert!(!is_refreshed && matches!(error, Error::Busy { .. }), "{latency} s: {error}");
+                assert_eq!(server.token_requests(), 0);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_waits_to_be_saved_is_handed_over_without_asking_the_store_each_time() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).save_patience(Duration::ZERO).build().unwrap();
+    manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+    store.take_no_more_saves_after(1);
+    let Error::NotSaved { token, .. } = manager.get_token(&key()).await.unwrap_err() else {
+        panic!("the mark was saved, and nothing else")
+    };
+    let steps = store.steps();
+    for _ in 0..10 {
+        let Error::NotSaved { token: again, .. } = manager.get_token(&key()).await.unwrap_err() else {
+            panic!("it is not saved yet")
+        };
+        assert_eq!(again, token);
+    }
+    assert_eq!(store.steps(), steps);
+}
