@@ -455,9 +455,9 @@ mod tests {
         answer(Ok(Arc::new(OAuth2Token::new(access_token))), version)
     }
 
-    fn trouble() -> Error {
+    fn trouble() -> TokenError {
         let cause = StoreError::transient(StoreOperation::Load, "the store is down");
-        Error::Store { key: key(0), cause }
+        TokenError::Store { key: key(0), cause }
     }
 
     fn learn(cache: &Cache, key: &TokenKey, learned: Learned) {

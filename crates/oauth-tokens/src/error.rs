@@ -284,10 +284,10 @@ mod tests {
         TokenKey::new("p", "user-17")
     }
 
-    fn refresh_failed(kind: Option<ErrorKind>) -> Error {
+    fn refresh_failed(kind: Option<ErrorKind>) -> TokenError {
         let cause = kind.map(|kind| Arc::new(oauth_core::Error::new(Operation::REFRESH_TOKEN, "p", kind)));
         let retry_at = OffsetDateTime::now_utc() + MINUTE;
-        Error::RefreshFailed { key: key(), cause, message: "it failed".to_owned(), retry_at }
+        TokenError::RefreshFailed { key: key(), cause, message: "it failed".to_owned(), retry_at }
     }
 
     #[test]
@@ -320,9 +320,9 @@ mod tests {
         ] {
             let token = Arc::new(OAuth2Token::new("AT"));
             for error in [
-                Error::Store { key: key(), cause: cause.clone() },
-                Error::Search { cause: cause.clone() },
-                Error::NotSaved { key: key(), token, cause: cause.clone() },
+                TokenError::Store { key: key(), cause: cause.clone() },
+                TokenError::Search { cause: cause.clone() },
+                TokenError::NotSaved { key: key(), token, cause: cause.clone() },
             ] {
                 let later = ErrorClass::Transient { retry_after: None };
                 assert_eq!(error.class(), if passes { later } else { ErrorClass::Configuration }, "{error}");

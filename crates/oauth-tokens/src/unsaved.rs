@@ -208,7 +208,7 @@ mod tests {
         all.insert(&key(), unsaved(&token(), None));
         let handed_over = |all: &UnsavedTokens| {
             let key_of = |error| match error {
-                Error::NotSaved { key, token, .. } if token.access_token() == "AT" => Some(key),
+                TokenError::NotSaved { key, token, .. } if token.access_token() == "AT" => Some(key),
                 _ => None,
             };
             let mut keys: Vec<_> = all.errors().into_iter().filter_map(key_of).collect();
@@ -222,6 +222,6 @@ mod tests {
         let set_aside = TokenState::default().set_aside(OAuth2Token::new("AT"), &grant);
         all.insert(&key(), Unsaved { new: Arc::new(set_aside), ..unsaved(&token(), None) });
         assert_eq!(handed_over(&all), []);
-        assert!(matches!(&*all.errors(), [Error::Dead { .. }]));
+        assert!(matches!(&*all.errors(), [TokenError::Dead { .. }]));
     }
 }

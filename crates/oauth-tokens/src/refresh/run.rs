@@ -359,7 +359,7 @@ impl Refresh<'_> {
         };
         let expected = Expected::Version(found.version);
         let state = newest.state_over(found.state);
-        let failed = |cause| Error::Store { key: self.key.clone(), cause };
+        let failed = |cause| TokenError::Store { key: self.key.clone(), cause };
         let sealed = shared.store.seal(self.key, &state).await.map_err(failed)?;
         match shared.store.save_sealed(self.key, sealed.clone(), &state, expected, None).await {
             Ok(Saved::Version(version)) => {

@@ -10,7 +10,7 @@ use std::{
 
 use oauth_core::{Sealer, async_trait};
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, DeadReason, Ending, Error, Event, Expected, MemoryStore, Put,
+    AccessTokenRequest, ClientCredentials, DeadReason, DeadMark, TokenError, Event, Expected, MemoryStore, Put,
     Revoked, SealingError, Status, StoreError, StoreOperation, Summary, TokenKey, TokenManager, TokenSealer,
     TokenStore, Unsealed,
     testkit::{HookedStore, RotatingServer, StoreCall, StoreHook},
@@ -57,7 +57,7 @@ async fn a_record_that_changes_meanwhile_is_changed_all_the_same_unless_it_never
             match outcome {
                 Ok(done) => assert!(done && succeeds, "{what} {times}"),
                 Err(error) => {
-                    assert!(matches!(error, Error::Busy { .. }) && !succeeds, "{what} {times}: {error}");
+                    assert!(matches!(error, TokenError::Busy { .. }) && !succeeds, "{what} {times}: {error}");
                     assert!((1..=2).contains(&began.elapsed().as_secs()), "{what}: {:?}", began.elapsed());
                 }
             }
@@ -67,14 +67,14 @@ async fn a_record_that_changes_meanwhile_is_changed_all_the_same_unless_it_never
             tokio::time::Instant::now()
         };
         let limit = 60 * SECOND;
-        let ending = Ending::new("account_deleted");
+        let mark = DeadMark::new("account_deleted");
         let began = begin();
-        let outcome = tokio::time::timeout(limit, manager.end(&key(), &ending)).await.unwrap();
+        let outcome = tokio::time::timeout(limit, manager.mark_dead(&key(), &mark)).await.unwrap();
         check("end", outcome, began).await;
         let dead = stored(&manager, &key()).await.dead;
         assert_eq!(dead.is_some_and(|dead| matches!(dead.reason, DeadReason::Ended { .. })), succeeds);
 
-        let _ = manager.end(&key(), &ending).await.unwrap();
+        let _ = manager.mark_dead(&key(), &mark).await.unwrap();
         let began = begin();
         let outcome = tokio::time::timeout(limit, manager.revive(&key())).await.unwrap();
         check("revive", outcome, began).await;

@@ -230,7 +230,7 @@ async fn trouble_with_the_provider_or_the_client_is_no_refusal_of_a_further_toke
         manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
         server.fail_next(ServerFault::Reply(status, body, retry_after));
         let error = manager.get_for(&key(), &mail()).await.unwrap_err();
-        let Error::RefreshFailed { cause: Some(_), message, retry_at, .. } = &error else {
+        let TokenError::RefreshFailed { cause: Some(_), message, retry_at, .. } = &error else {
             panic!("{body}: {error:?}")
         };
         assert!(message.contains(&status.to_string()), "{message}");

@@ -8,7 +8,7 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, Error, GrantSource, JwtBearer, MemoryStore, Revoked, TokenKey,
+    AccessTokenRequest, ClientCredentials, TokenError, GrantSource, JwtBearer, MemoryStore, Revoked, TokenKey,
     TokenManager, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };

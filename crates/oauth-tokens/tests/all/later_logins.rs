@@ -9,7 +9,7 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, DeadReason, Error, Expected, MemoryStore, NotKept, Put, PutOptions, TokenManager,
+    AccessTokenRequest, DeadReason, TokenError, Expected, MemoryStore, NotKept, Put, PutOptions, TokenManager,
     TokenStore, testkit::RotatingServer,
 };
 

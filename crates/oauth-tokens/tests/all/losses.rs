@@ -17,7 +17,7 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, DeadReason, Ending, Error, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError,
+    Acquired, DeadReason, DeadMark, TokenError, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError,
     TokenKey, TokenManager, TokenSource, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
@@ -480,7 +480,7 @@ async fn tokens_that_are_not_accepted_are_kept_though_the_store_goes_back() {
         // The last login is lost, and the process knows it.
         store.lose(1);
         match what {
-            "ended first" => assert!(manager.end(&key(), &Ending::new("consent_revoked")).await.unwrap()),
+            "ended first" => assert!(manager.mark_dead(&key(), &DeadMark::new("consent_revoked")).await.unwrap()),
             "replaced first" => {
                 newest = server.sign_in().unwrap();
                 manager.put(&key(), &newest).await.unwrap();

@@ -7,7 +7,6 @@ mod batch;
 mod cancellation;
 mod client;
 mod contention;
-mod ending;
 mod further_tokens;
 mod golden;
 mod grants;

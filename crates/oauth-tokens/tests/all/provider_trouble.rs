@@ -7,7 +7,7 @@ use std::{
 
 use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, async_trait};
 use oauth_tokens::{
-    DeadReason, Error, Filter, MemoryStore, ProviderSource, Status, TokenKey, TokenManager, TokenSource,
+    DeadReason, TokenError, Filter, MemoryStore, ProviderSource, Status, TokenKey, TokenManager, TokenSource,
     TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
@@ -489,7 +489,7 @@ async fn after_each_failure_it_is_known_whether_the_refresh_token_may_be_spent()
             server.fail_next(fault);
         }
         let failed = manager.get(&key()).await.unwrap_err();
-        assert!(matches!(failed, Error::RefreshFailed { .. }), "{what}: {failed}");
+        assert!(matches!(failed, TokenError::RefreshFailed { .. }), "{what}: {failed}");
         let unfinished = store.count(&Filter::all().with_status(Status::Refreshing)).await.unwrap();
         assert_eq!(unfinished == 1, may_be_spent, "{what}");
         clock.forward(60 * SECOND);
@@ -507,12 +507,12 @@ async fn a_grant_that_another_process_has_ended_is_served_no_more_once_an_api_re
     let (one, other) = (new(), new());
     one.put(&key(), &server.sign_in().unwrap()).await.unwrap();
     let token = other.get(&key()).await.unwrap();
-    one.end(&key(), &oauth_tokens::Ending::new("account_deleted")).await.unwrap();
+    one.mark_dead(&key(), &oauth_tokens::DeadMark::new("account_deleted")).await.unwrap();
     assert_eq!(other.get(&key()).await.unwrap(), token, "it knows nothing of that");
     let error = other.get_after_rejection(&key(), token.access_token()).await.unwrap_err();
-    assert!(matches!(error, Error::Dead { .. }), "{error}");
+    assert!(matches!(error, TokenError::Dead { .. }), "{error}");
     let error = other.get(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::Dead { .. }), "{error}");
+    assert!(matches!(error, TokenError::Dead { .. }), "{error}");
 }
 
 #[tokio::test]
@@ -524,7 +524,7 @@ async fn whoever_wants_more_than_a_live_token_learns_for_all_that_there_is_none(
     manager.get_valid_for(&key(), 60 * SECOND).await.unwrap_err();
     let steps = store.steps();
     let error = manager.get(&key()).await.unwrap_err();
-    assert!(matches!(error, Error::RefreshFailed { .. }), "{error}");
+    assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
     assert_eq!((store.steps(), server.token_requests()), (steps, 1));
 }
 

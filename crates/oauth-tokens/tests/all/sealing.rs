@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OAuth2Token, Sealer, SealingKey, bytes::Bytes};
 use oauth_tokens::{
-    AccessTokenRequest, Ending, Error, Expected, MemoryStore, Record, Status, StoreEntry, Summary,
+    AccessTokenRequest, DeadMark, TokenError, Expected, MemoryStore, Record, Status, StoreEntry, Summary,
     TokenManager, TokenStore, UnreadableReason, Unsealed, testkit::RotatingServer,
 };
 
@@ -138,13 +138,13 @@ fn what_is_printed_names_the_type_and_shows_no_secret() {
     entry.save(Bytes::from_static(SECRET.as_bytes()), &Summary::new(Status::Alive), Expected::Any, None);
     let request = AccessTokenRequest::new().with_scopes(["mail.read"]).after_rejection(SECRET);
     let meant = SECRET.to_owned();
-    let ending = Ending::new("token_revoked").of_token(move |token| token.access_token() == meant);
+    let mark = DeadMark::new("token_revoked").of_token(move |token| token.access_token() == meant);
     for (text, expected) in [
         (format!("{:?}", Record::new(7, SECRET)), "Record { version: 7, sealed: 6 bytes }"),
         (format!("{entry:?}"), "StoreEntry { version: 1, is_there: true"),
         (format!("{:?}", Unsealed::new(SECRET.into(), true)), "Unsealed { is_current: true"),
         (format!("{request:?}"), "AccessTokenRequest { scopes: [\"mail.read\"]"),
-        (format!("{ending:?}"), "Ending { reason: \"token_revoked\""),
+        (format!("{mark:?}"), "DeadMark { reason: \"token_revoked\""),
     ] {
         assert!(text.starts_with(expected), "{text}");
         assert!(!text.contains(SECRET), "{text}");

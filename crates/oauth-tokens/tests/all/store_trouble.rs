@@ -381,7 +381,7 @@ async fn nothing_is_redeemed_under_a_lease_that_a_slow_store_may_have_used_up() 
         match manager.get(&key()).await {
             Ok(token) => assert!(is_refreshed && server.knows(token.access_token()), "{latency} s"),
             Err(error) => {
-                assert!(!is_refreshed && matches!(error, Error::Busy { .. }), "{latency} s: {error}");
+                assert!(!is_refreshed && matches!(error, TokenError::Busy { .. }), "{latency} s: {error}");
                 assert_eq!(server.token_requests(), 0);
             }
         }
@@ -394,12 +394,12 @@ async fn a_token_that_waits_to_be_saved_is_handed_over_without_asking_the_store_
     let manager = builder(store.clone(), &server).save_patience(Duration::ZERO).build().unwrap();
     manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
     store.take_no_more_saves_after(1);
-    let Error::NotSaved { token, .. } = manager.get_token(&key()).await.unwrap_err() else {
+    let TokenError::NotSaved { token, .. } = manager.get_token(&key()).await.unwrap_err() else {
         panic!("the mark was saved, and nothing else")
     };
     let steps = store.steps();
     for _ in 0..10 {
-        let Error::NotSaved { token: again, .. } = manager.get_token(&key()).await.unwrap_err() else {
+        let TokenError::NotSaved { token: again, .. } = manager.get_token(&key()).await.unwrap_err() else {
             panic!("it is not saved yet")
         };
         assert_eq!(again, token);
