@@ -108,9 +108,15 @@ enum XtaskCommand {
     },
     /// Change the code a little, again and again, and tell which changes no test notices
     ///
-    /// docs/supply-chain.md says what the changes and the tests are. It takes a minute and more for each change, and works in a copy of the
-    /// repository. It installs cargo-mutants, which takes minutes.
+    /// docs/supply-chain.md says what the changes and the tests are. A sample takes a minute and more for each change, by cargo-mutants, which
+    /// is installed first; a whole crate takes hours. It works in a copy of the repository.
     Mutants {
+        /// Try every change of each crate, in one build
+        #[arg(long, conflicts_with_all = ["sample", "begin"])]
+        whole: bool,
+        /// Of the whole crate, try what no test noticed the last time
+        #[arg(long, requires = "whole")]
+        again: bool,
         /// How many changes of each crate
         #[arg(long, default_value_t = 20)]
         sample: usize,
@@ -215,7 +221,12 @@ fn run(command: XtaskCommand) -> Result<ExitCode> {
         XtaskCommand::Ci => ci::run()?,
         XtaskCommand::Nightly { update_api } => nightly::run(update_api)?,
         XtaskCommand::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
-        XtaskCommand::Mutants { sample, begin, packages } => mutants::run(sample, begin, &packages)?,
+        XtaskCommand::Mutants { whole: true, again, packages, .. } => {
+            mutants::run(&mutants::Tried::Whole { again }, &packages)?;
+        }
+        XtaskCommand::Mutants { sample, begin, packages, .. } => {
+            mutants::run(&mutants::Tried::Sample(sample, begin), &packages)?;
+        }
         XtaskCommand::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         XtaskCommand::Guide => guide::run()?,
         XtaskCommand::Generate { check: false } => generate::write()?,

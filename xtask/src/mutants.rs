@@ -1,5 +1,9 @@
 //! `cargo xtask mutants`: small changes that break the code, each of which some test should notice.
 
+mod subjects;
+mod switches;
+mod whole;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -10,10 +14,11 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 
+use self::subjects::{MutatedCrate, SUBJECTS, TriedChanges, built_for_changes, folder};
 use crate::{
     steps::Steps,
     tools,
-    workspace::{self, Metadata, cargo},
+    workspace::{self, cargo},
 };
 
 const PROGRAM: (&str, &str) = ("cargo-mutants", "27.1.0");
@@ -24,74 +29,35 @@ const TIMEOUT: &str = "--timeout=300";
 /// How many changes of each crate a night tries, each time others.
 const NIGHTLY_SAMPLE: usize = 20;
 
-/// A crate that is changed, and the tests that should notice. They are few enough to be built again for each change.
-struct MutatedCrate {
-    package: &'static str,
-    /// The package with the tests from outside, and its test target.
-    tests: (&'static str, &'static str),
-    /// What these tests do not compile.
-    left_out: &'static [&'static str],
-    /// A test that takes too long to be run after each change.
-    skipped: Option<&'static str>,
-}
-
-/// The crates in which a fault costs most.
-const SUBJECTS: [MutatedCrate; 4] = [
-    MutatedCrate {
-        package: "oauth-core",
-        tests: ("oauth-mutants-core", "mutants"),
-        left_out: &["**/backend/on_aws_lc_rs.rs", "**/backend/on_rust_crypto.rs"],
-        skipped: None,
-    },
-    MutatedCrate {
-        package: "oauth-openid",
-        tests: ("oauth-mutants-openid", "mutants"),
-        left_out: &["**/crypto/on_rust_crypto.rs", "**/jose.rs"],
-        skipped: None,
-    },
-    MutatedCrate {
-        package: "oauth-tokens",
-        tests: ("oauth-tokens", "all"),
-        // It is for tests.
-        left_out: &["**/testkit/**"],
-        skipped: Some("storms::"),
-    },
-    MutatedCrate {
-        package: "oauth-web",
-        tests: ("oauth-mutants-web", "mutants"),
-        left_out: &[],
-        skipped: None,
-    },
-];
-
 /// Which of a crate's changes are tried: each of so many, beginning with one of the first.
 struct ChangeSample {
     size: usize,
     begin: usize,
 }
 
-/// What became of the changes of one crate.
-struct TriedChanges {
-    package: &'static str,
-    /// How many changes there are.
-    all: usize,
-    caught: usize,
-    hung: usize,
-    unviable: usize,
-    missed: Vec<String>,
+/// What is tried of each crate.
+pub(crate) enum Tried {
+    /// So many changes, beginning with this one.
+    Sample(usize, usize),
+    /// Every change; with `again`, those that no test noticed the last time.
+    Whole { again: bool },
 }
 
-/// Tries some changes of these crates, or of all four, and prints a table and what no test has noticed.
-pub(crate) fn run(size: usize, begin: usize, packages: &[String]) -> Result<()> {
+/// Tries changes of these crates, or of all four, and prints a table and what no test has noticed.
+pub(crate) fn run(tried: &Tried, packages: &[String]) -> Result<()> {
     let known: Vec<_> = SUBJECTS.iter().map(|subject| subject.package).collect();
     if let Some(unknown) = packages.iter().find(|package| !known.contains(&&***package)) {
         bail!("no tests are chosen for changes of {unknown}; they are for {}", known.join(", "));
     }
-    let tree = tree()?;
     let mut outcomes = Vec::new();
     for subject in &SUBJECTS {
         if packages.is_empty() || packages.iter().any(|package| package == subject.package) {
-            outcomes.push(subject.try_changes(&tree, &ChangeSample { size, begin })?);
+            // Of the crate before, it takes the changes out again.
+            let tree = tree()?;
+            outcomes.push(match *tried {
+                Tried::Sample(size, begin) => subject.try_changes(&tree, &ChangeSample { size, begin })?,
+                Tried::Whole { again } => whole::run(subject, &tree, again)?,
+            });
         }
     }
     println!("\n{}", table(&outcomes));
@@ -187,11 +153,6 @@ impl MutatedCrate {
     }
 }
 
-/// Of all that is built, one crate changes a little each time.
-fn built_for_changes(command: &mut Command) -> Result<&mut Command> {
-    Ok(command.env("CARGO_TARGET_DIR", folder()?.join("build")).env("CARGO_INCREMENTAL", "1"))
-}
-
 /// The outcomes as a table, and below it what no test has noticed.
 fn table(outcomes: &[TriedChanges]) -> String {
     let mut text = "| crate | changes | tried | caught | hung | missed | did not compile |\n".to_owned();
@@ -205,10 +166,6 @@ fn table(outcomes: &[TriedChanges]) -> String {
         text += &format!("\nmissed: {change}");
     }
     text
-}
-
-fn folder() -> Result<PathBuf> {
-    Ok(Metadata::target_directory()?.join("mutants"))
 }
 
 /// A copy of the repository, always in the same place, so that what was built for it is of use the next time. In the repository itself,
@@ -252,12 +209,13 @@ fn remove_others(tree: &Path, folder: &Path, files: &BTreeSet<PathBuf>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::Metadata;
 
     #[test]
     fn every_subject_has_tests_from_outside() {
         let members = Metadata::members().unwrap();
-        for MutatedCrate { package, tests: (tests, _), .. } in &SUBJECTS {
-            for name in [package, tests] {
+        for MutatedCrate { package, tests: (tests, _), around, .. } in &SUBJECTS {
+            for name in [package, tests].into_iter().chain(*around) {
                 assert!(members.iter().any(|member| member.name == *name), "there is no package {name}");
             }
         }

@@ -10,9 +10,9 @@ use std::{
 
 use oauth_core::{Sealer, async_trait};
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, DeadReason, DeadMark, TokenError, Event, Expected, MemoryStore, Put,
-    Revoked, SealingError, Status, StoreError, StoreOperation, Summary, TokenKey, TokenManager, TokenSealer,
-    TokenStore, Unsealed,
+    AccessTokenRequest, ClientCredentials, DeadMark, DeadReason, Event, Expected, MemoryStore, Put, Revoked,
+    SealingError, Status, StoreError, StoreOperation, Summary, TokenError, TokenKey, TokenManager,
+    TokenSealer, TokenStore, Unsealed,
     testkit::{HookedStore, RotatingServer, StoreCall, StoreHook},
 };
 

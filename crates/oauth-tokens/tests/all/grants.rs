@@ -8,8 +8,8 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, TokenError, GrantSource, JwtBearer, MemoryStore, Revoked, TokenKey,
-    TokenManager, TokenSource,
+    AccessTokenRequest, ClientCredentials, GrantSource, JwtBearer, MemoryStore, Revoked, TokenError,
+    TokenKey, TokenManager, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 

@@ -9,8 +9,8 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, DeadReason, TokenError, Expected, MemoryStore, NotKept, Put, PutOptions, TokenManager,
-    TokenStore, testkit::RotatingServer,
+    AccessTokenRequest, DeadReason, Expected, MemoryStore, NotKept, Put, PutOptions, TokenError,
+    TokenManager, TokenStore, testkit::RotatingServer,
 };
 
 use crate::support::{Hands, Shaky, builder, expired, key, sealer, stored};

@@ -17,8 +17,8 @@ use oauth_core::{
     http::{Request, Response},
 };
 use oauth_tokens::{
-    Acquired, DeadReason, DeadMark, TokenError, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError,
-    TokenKey, TokenManager, TokenSource, TokenStore,
+    Acquired, DeadMark, DeadReason, Expected, Lease, MemoryStore, Outcome, Record, Saved, StoreError,
+    TokenError, TokenKey, TokenManager, TokenSource, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 use tokio::task::JoinSet;
@@ -480,7 +480,9 @@ async fn tokens_that_are_not_accepted_are_kept_though_the_store_goes_back() {
         // The last login is lost, and the process knows it.
         store.lose(1);
         match what {
-            "ended first" => assert!(manager.mark_dead(&key(), &DeadMark::new("consent_revoked")).await.unwrap()),
+            "ended first" => {
+                assert!(manager.mark_dead(&key(), &DeadMark::new("consent_revoked")).await.unwrap())
+            }
             "replaced first" => {
                 newest = server.sign_in().unwrap();
                 manager.put(&key(), &newest).await.unwrap();

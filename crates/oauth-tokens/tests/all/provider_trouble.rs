@@ -7,7 +7,7 @@ use std::{
 
 use oauth_core::{ErrorClass, ErrorKind, HttpError, HttpErrorKind, OAuth2Token, Operation, async_trait};
 use oauth_tokens::{
-    DeadReason, TokenError, Filter, MemoryStore, ProviderSource, Status, TokenKey, TokenManager, TokenSource,
+    DeadReason, Filter, MemoryStore, ProviderSource, Status, TokenError, TokenKey, TokenManager, TokenSource,
     TokenStore,
     testkit::{RotatingServer, ServerFault},
 };

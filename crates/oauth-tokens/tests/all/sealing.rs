@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use oauth_core::{OAuth2Token, Sealer, SealingKey, bytes::Bytes};
 use oauth_tokens::{
-    AccessTokenRequest, DeadMark, TokenError, Expected, MemoryStore, Record, Status, StoreEntry, Summary,
+    AccessTokenRequest, DeadMark, Expected, MemoryStore, Record, Status, StoreEntry, Summary, TokenError,
     TokenManager, TokenStore, UnreadableReason, Unsealed, testkit::RotatingServer,
 };
 
