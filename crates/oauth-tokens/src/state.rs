@@ -626,7 +626,7 @@ mod tests {
     fn another_process_may_have_redeemed_what_it_has_marked_or_was_refused() {
         let state = login(token("AT", Some("RT"), None));
         let since = now().unix_timestamp();
-        let taken_back = DeadReason::Ended { reason: "consent_revoked".to_owned() };
+        let taken_back = DeadReason::MarkedDead { reason: "consent_revoked".to_owned() };
         let cases = [
             ("nobody has marked it", state.clone(), None),
             ("this process has", state.refreshing(now(), HERE, None), None),

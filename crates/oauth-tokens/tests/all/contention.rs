@@ -52,7 +52,7 @@ async fn a_record_that_changes_meanwhile_is_changed_all_the_same_unless_it_never
         let store = HookedStore::new(memory, rival);
         let manager = builder(store.clone(), &server).lease_patience(SECOND).build().unwrap();
         manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
-        let check = async |what: &str, outcome: Result<bool, Error>, began: tokio::time::Instant| {
+        let check = async |what: &str, outcome: Result<bool, TokenError>, began: tokio::time::Instant| {
             store.hook().times.store(0, Ordering::SeqCst);
             match outcome {
                 Ok(done) => assert!(done && succeeds, "{what} {times}"),
@@ -72,7 +72,7 @@ async fn a_record_that_changes_meanwhile_is_changed_all_the_same_unless_it_never
         let outcome = tokio::time::timeout(limit, manager.mark_dead(&key(), &mark)).await.unwrap();
         check("end", outcome, began).await;
         let dead = stored(&manager, &key()).await.dead;
-        assert_eq!(dead.is_some_and(|dead| matches!(dead.reason, DeadReason::Ended { .. })), succeeds);
+        assert_eq!(dead.is_some_and(|dead| matches!(dead.reason, DeadReason::MarkedDead { .. })), succeeds);
 
         let _ = manager.mark_dead(&key(), &mark).await.unwrap();
         let began = begin();
