@@ -222,10 +222,10 @@ fn run(command: XtaskCommand) -> Result<ExitCode> {
         XtaskCommand::Nightly { update_api } => nightly::run(update_api)?,
         XtaskCommand::Fuzz { minutes, targets } => fuzz::run(minutes, &targets)?,
         XtaskCommand::Mutants { whole: true, again, packages, .. } => {
-            mutants::run(&mutants::Tried::Whole { again }, &packages)?;
+            mutants::run(&mutants::Extent::Whole { again }, &packages)?;
         }
         XtaskCommand::Mutants { sample, begin, packages, .. } => {
-            mutants::run(&mutants::Tried::Sample(sample, begin), &packages)?;
+            mutants::run(&mutants::Extent::Sample(sample, begin), &packages)?;
         }
         XtaskCommand::New { name, display_name } => new::run(&name, display_name.as_deref())?,
         XtaskCommand::Guide => guide::run()?,

@@ -36,7 +36,7 @@ struct ChangeSample {
 }
 
 /// What is tried of each crate.
-pub(crate) enum Tried {
+pub(crate) enum Extent {
     /// So many changes, beginning with this one.
     Sample(usize, usize),
     /// Every change; with `again`, those that no test noticed the last time.
@@ -44,7 +44,7 @@ pub(crate) enum Tried {
 }
 
 /// Tries changes of these crates, or of all four, and prints a table and what no test has noticed.
-pub(crate) fn run(tried: &Tried, packages: &[String]) -> Result<()> {
+pub(crate) fn run(tried: &Extent, packages: &[String]) -> Result<()> {
     let known: Vec<_> = SUBJECTS.iter().map(|subject| subject.package).collect();
     if let Some(unknown) = packages.iter().find(|package| !known.contains(&&***package)) {
         bail!("no tests are chosen for changes of {unknown}; they are for {}", known.join(", "));
@@ -55,8 +55,8 @@ pub(crate) fn run(tried: &Tried, packages: &[String]) -> Result<()> {
             // Of the crate before, it takes the changes out again.
             let tree = tree()?;
             outcomes.push(match *tried {
-                Tried::Sample(size, begin) => subject.try_changes(&tree, &ChangeSample { size, begin })?,
-                Tried::Whole { again } => whole::run(subject, &tree, again)?,
+                Extent::Sample(size, begin) => subject.try_changes(&tree, &ChangeSample { size, begin })?,
+                Extent::Whole { again } => whole::run(subject, &tree, again)?,
             });
         }
     }

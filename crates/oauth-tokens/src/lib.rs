@@ -46,6 +46,8 @@ mod access_token_request;
 mod batch;
 mod builder;
 mod cache;
+#[cfg(test)]
+mod cache_tests;
 mod calendar;
 mod changes;
 #[cfg(feature = "fapi")]

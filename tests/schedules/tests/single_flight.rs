@@ -3,7 +3,7 @@
 use shuttle::thread::{self, JoinHandle};
 
 use crate::{
-    error::Error,
+    error::TokenError,
     world::{Ends, World},
 };
 
@@ -97,7 +97,7 @@ fn a_deleted_key_stays_deleted_in_memory() {
         deletion.join().unwrap();
         assert_eq!(world.stored(), None);
         assert_eq!(world.known(), None);
-        assert_eq!(world.get(Ends::WithAResult), Err(Error));
+        assert_eq!(world.get(Ends::WithAResult), Err(TokenError));
     });
 }
 

@@ -8,7 +8,7 @@ use crate::{
     OAuth2Token,
     access_token_request::Wanted,
     cache::{Cache, CachedAnswer, CachedToken, Leader, Learned, Role},
-    error::Error,
+    error::TokenError,
     key::TokenKey,
     timing::Moment,
 };
@@ -94,7 +94,7 @@ impl World {
     }
 
     /// Gets the token of the login. The first refresh that it leads ends like this.
-    pub(crate) fn get(&self, mut ends: Ends) -> Result<u64, Error> {
+    pub(crate) fn get(&self, mut ends: Ends) -> Result<u64, TokenError> {
         loop {
             if let Some(known) = self.cache.fresh(&self.key, NOW) {
                 return known.map(|token| token.0).map_err(|error| *error);
@@ -108,7 +108,7 @@ impl World {
     }
 
     /// Gets a further access token.
-    pub(crate) fn get_for(&self, scope: &'static str) -> Result<u64, Error> {
+    pub(crate) fn get_for(&self, scope: &'static str) -> Result<u64, TokenError> {
         let wanted = Arc::new(Wanted(scope));
         loop {
             if let Some(known) = self.cache.fresh_further(&self.key, &wanted, NOW) {
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// Leads the key's refresh or waits for it; `None` where it must be tried again.
-    fn join(&self, wanted: Option<&Arc<Wanted>>, ends: Ends) -> Option<Result<Arc<OAuth2Token>, Error>> {
+    fn join(&self, wanted: Option<&Arc<Wanted>>, ends: Ends) -> Option<Result<Arc<OAuth2Token>, TokenError>> {
         let (receiver, role) = self.cache.join_or_start(&self.key, wanted);
         match role {
             Ok(leader) => {
@@ -144,7 +144,7 @@ impl World {
         let held = self.lease.lock().unwrap();
         let Some(found) = self.stored() else {
             drop(held);
-            return leader.finish(Err(Error), Learned::NoRecord);
+            return leader.finish(Err(TokenError), Learned::NoRecord);
         };
         let settled = match wanted {
             None => (!found.is_due).then_some(found.token),

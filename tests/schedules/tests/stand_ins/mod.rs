@@ -19,7 +19,7 @@ pub(crate) mod access_token_request {
 pub(crate) mod error {
     /// There is no token, or it could not be obtained.
     #[derive(Clone, Debug, PartialEq, Eq)]
-    pub(crate) struct Error;
+    pub(crate) struct TokenError;
 }
 
 pub(crate) mod key {
