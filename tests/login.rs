@@ -9,11 +9,10 @@ use serde_json::json;
 use crate::support::{Script, query_of};
 
 fn client(http: &Script) -> OAuth2 {
-    let client = OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
+    OAuth2::new("id", "secret", "https://as.example/authorize", "https://as.example/token")
         .with_name("acme")
         .with_http_client(http.clone())
-        .with_issuer("https://as.example");
-    client
+        .with_issuer("https://as.example")
 }
 
 async fn begun(client: &OAuth2) -> LoginAttempt {

@@ -44,14 +44,13 @@ impl Clock for Noon {
 }
 
 fn client(credentials: impl Into<Credentials>, http: &Script) -> OAuth2 {
-    let client = OAuth2::new("client-1", credentials, "https://as.example/authorize", TOKEN)
+    OAuth2::new("client-1", credentials, "https://as.example/authorize", TOKEN)
         .with_refresh_endpoint(TOKEN)
         .with_revoke_endpoint("https://as.example/revoke")
         .with_introspection_endpoint("https://as.example/introspect")
         .with_http_client(http.clone())
         .with_issuer(ISSUER)
-        .with_clock(Noon);
-    client
+        .with_clock(Noon)
 }
 
 fn key() -> SigningKey {

@@ -164,8 +164,7 @@ async fn tx_05_zooms_server_to_server_application_gets_its_accounts_token() {
     let app = App::default_of("zoom");
     let client = |secret: &str| {
         let client = ZoomOAuth2::new(&*app.client_id, secret);
-        let client = client.with_oauth2(|client| at(&emulator, client));
-        client
+        client.with_oauth2(|client| at(&emulator, client))
     };
     let token = client(app.client_secret.as_deref().unwrap()).get_account_token("ACCOUNT").await.unwrap();
     assert!(token.expires_at().is_some() && token.refresh_token().is_none());
