@@ -68,7 +68,7 @@ async fn site() -> Site {
         .on_error(move |error: SignInError| {
             let cause = error.kind().source().map(ToString::to_string).unwrap_or_default();
             failed.lock().unwrap().push(format!("{error}: {cause}"));
-            // An application's own page is none of the provider's business.
+            // The provider does not see an application's own page.
             (error.status(), "so sorry")
         })
         .router(async |user: SignedIn| {

@@ -25,7 +25,7 @@ use oauth_clients::{
 };
 use oauth_examples::{Providers, Result, listen, sealing_key};
 
-/// It lies beside this program, from whichever folder that is started.
+/// The file beside this program, from whichever folder the program is started.
 pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/providers.toml");
 
 #[tokio::main]

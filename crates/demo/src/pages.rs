@@ -435,7 +435,7 @@ let token = provider.refresh(&token, None).await?;
 provider.revoke(&token).await?;"#;
 
 /// What it does with a failure.
-const FAILURE: &str = r#"let routes = SignInRoutes::new(sign_in).on_error(|error: &SignInError| match error.kind() {
+const FAILURE: &str = r#"let routes = SignInRoutes::new(sign_in).on_error(|error: SignInError| match error.kind() {
     SignInErrorKind::Login(error) => match error.class() {
         ErrorClass::Reauthorize => try_again(),
         ErrorClass::Transient { retry_after } => try_later(retry_after),

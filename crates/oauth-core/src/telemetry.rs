@@ -83,7 +83,8 @@ pub mod event {
         LOGOUT_RECEIVED = "oauth.logout.received";
         /// A report of a provider that a session has ended was refused.
         LOGOUT_REFUSED = "oauth.logout.refused";
-        /// A report of a provider that a session has ended had no effect, for a fault of the application or the server.
+        /// A report of a provider that a session has ended had no effect: for a fault of the application or the server, or because
+        /// the provider's keys could not be fetched.
         LOGOUT_FAILED = "oauth.logout.failed";
         /// A setting loosens security.
         SETTING_LOOSENED = "oauth.setting.loosened";

@@ -2,7 +2,7 @@
 //!
 //! ```
 //! # /*
-//! let http = Authorized::new(reqwest::Client::new(), access).with_browser(browser);
+//! let http = AuthorizedHttp::new(reqwest::Client::new(), access).with_browser(browser);
 //! let transport = StreamableHttpClientTransport::with_client(http, StreamableHttpClientTransportConfig::with_uri(url));
 //! let client = ().serve(transport).await?;
 //! # */

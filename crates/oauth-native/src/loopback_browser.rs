@@ -31,7 +31,7 @@ impl LoopbackBrowser {
     ///
     /// # Errors
     ///
-    /// [`NativeSignInError::PortsTaken`], or [`NativeSignInError::Options`] for a path that is none.
+    /// [`NativeSignInError::PortsTaken`], or [`NativeSignInError::Options`] for a path that is not valid.
     pub async fn new(mut options: SignInOptions) -> Result<Self, NativeSignInError> {
         check_path(&options.path)?;
         options.page = options.page.without_outcome();

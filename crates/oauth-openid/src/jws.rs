@@ -315,7 +315,7 @@ mod tests {
             let signature = "A".repeat(length - good.rfind('.').unwrap() - 1);
             format!("{}.{signature}", &good[..good.rfind('.').unwrap()])
         };
-        // A part whose length leaves one character over is no base64.
+        // A part whose length leaves one character over is not base64.
         let fits =
             (MOST_CHARACTERS - 3..=MOST_CHARACTERS).filter(|length| Jws::parse(&padded(*length)).is_ok());
         assert!(fits.count() >= 2);

@@ -61,7 +61,8 @@ pub enum Outcome {
         /// Its version in the store.
         version: u64,
     },
-    /// The provider has ended the grant, and the store has a note of it.
+    /// The grant is dead, because the provider has ended it or the application [marked](crate::TokenManager::mark_dead) it, and the store has a
+    /// note of it.
     Dead(DeadGrant),
     /// Something failed for a reason that may pass; [`trouble`](Self::trouble) says where.
     Transient(TokenError),

@@ -81,7 +81,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`TokenError`] that says why there is none; its [`class`](TokenError::class) says what to do.
+    /// A [`TokenError`] that says why there is none; its [`class`](TokenError::class) says what to do.
     pub async fn get(&self, key: &TokenKey) -> Result<AccessToken, TokenError> {
         self.get_token(key).await.map(AccessToken::new)
     }
@@ -93,7 +93,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`TokenError`] that says why there is none.
+    /// A [`TokenError`] that says why there is none.
     pub async fn get_token(&self, key: &TokenKey) -> Result<Arc<OAuth2Token>, TokenError> {
         let now = self.0.clock.moment();
         match self.0.cache.fresh(key, now) {
@@ -109,7 +109,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`TokenError`] that says why there is none.
+    /// A [`TokenError`] that says why there is none.
     pub async fn get_after_rejection(
         &self,
         key: &TokenKey,
@@ -131,7 +131,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// An [`TokenError`] that says why there is none.
+    /// A [`TokenError`] that says why there is none.
     pub async fn get_valid_for(&self, key: &TokenKey, time: Duration) -> Result<AccessToken, TokenError> {
         self.token_valid_for(key, None, time).await.map(AccessToken::new)
     }
@@ -415,7 +415,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`] or [`TokenError::Unreadable`]. A key without a token is none: what is asked for is returned.
+    /// [`TokenError::Store`] or [`TokenError::Unreadable`]. A key without a token is not an error: what is asked for is returned.
     pub async fn scopes_to_request<S: AsRef<str>>(
         &self,
         key: &TokenKey,

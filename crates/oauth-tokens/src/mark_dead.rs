@@ -96,7 +96,7 @@ impl TokenManager {
     ///
     /// # Errors
     ///
-    /// [`TokenError::Store`], [`TokenError::Busy`], [`TokenError::Unreadable`]. A key that holds nothing is none.
+    /// [`TokenError::Store`], [`TokenError::Busy`], [`TokenError::Unreadable`]. A key that holds nothing is not an error: the result is `false`.
     pub async fn mark_dead(&self, key: &TokenKey, mark: &DeadMark) -> Result<bool, TokenError> {
         let (shared, key, mark) = (Arc::clone(&self.0), key.clone(), mark.clone());
         self.to_the_end(async move { shared.mark_dead(&key, &mark).await }).await

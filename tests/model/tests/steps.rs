@@ -582,7 +582,7 @@ impl Refresh {
     }
 
     /// `SharedState::attempt_to_save`. A store that does not answer is asked again: `SharedState::save_new`, and when its patience has
-    /// ended and the callers have the token in `Error::NotSaved`, `SharedState::retry_saving`.
+    /// ended and the callers have the token in `TokenError::NotSaved`, `SharedState::retry_saving`.
     fn save(&self, state: &mut State, place: usize, contact: Contact, save: Save) {
         let Save { before, new, expected, under_lease } = save;
         let saved = match self.mistake {

@@ -178,7 +178,7 @@ fn verdict(made: &MadeToken, state: &str) -> Verdict {
     ])
 }
 
-/// Whether the text of an error says that there was none, to one who leaves out what no log shows.
+/// Whether the text of an error, without what no log shows, reads as if there had been no error.
 fn says_nothing(error: &str) -> bool {
     let shown: String = error.chars().filter(|one| !one.is_control()).collect();
     shown.trim().is_empty() || says_success(&shown)

@@ -27,7 +27,7 @@ pub(crate) fn check(input: &[u8]) {
             assert!(!problem.contains(['\r', '\u{202e}', '\u{1b}']), "{problem:?}");
             return match table {
                 Some(table) => shows_none(&problem, values(&table).iter().map(String::as_str)),
-                // Names are shown, and what stands before an equals sign may be one.
+                // Names are shown, and what is before an equals sign may be one.
                 None if text.lines().all(is_a_value) => shows_none(&problem, [SECRET]),
                 None => {}
             };

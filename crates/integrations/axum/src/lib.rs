@@ -28,7 +28,7 @@
 //! ```
 //!
 //! `GET /auth/{provider}/login` begins a sign-in, and with `?return_to=/path` remembers where to go afterwards. The redirect URI to register at
-//! the provider is `/auth/{provider}/callback` on your site. [`Routes`] lists all routes, and makes the others.
+//! the provider is `/auth/{provider}/callback` on your site. [`Routes`] lists all routes, and adds those for logouts and for logins that a portal starts.
 //!
 //! This crate is a thin layer over [`oauth_web`], whose documentation describes the cookies and the events in the log.
 //! [`SignInErrorKind`] lists what can go wrong, with the status of each.

@@ -71,7 +71,7 @@ impl OAuth2 {
         self
     }
 
-    /// Fills a `{parameter}` of the [`Spec`](crate::Spec) in, in each URL and in the issuer.
+    /// Fills in a `{parameter}` of the [`Spec`](crate::Spec), in each URL and in the issuer.
     ///
     /// All endpoints are made anew from the `Spec`, so this comes before
     /// [`with_endpoints`](crate::Provider::with_endpoints). An issuer that was set stays.
@@ -149,7 +149,7 @@ impl OAuth2 {
         self
     }
 
-    /// Sends this parameter no more, though the provider's [`Spec`](crate::Spec) has it.
+    /// No longer sends this parameter, though the provider's [`Spec`](crate::Spec) has it.
     #[must_use]
     pub fn without_authorize_param(mut self, name: &str) -> Self {
         self.settings().authorize_params.remove(name);

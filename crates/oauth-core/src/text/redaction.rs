@@ -608,7 +608,7 @@ mod tests {
             ("abcd", "in hex 61626364", "in hex [hidden]"),
             ("abcdef", "Basic YWJjZGVm", "Basic [hidden]"),
             ("abc", "it is abc", "it is abc"),
-            // Decoded, it is no secret any more.
+            // Once decoded, it is not a secret any more.
             ("%41%42", "it is %41%42, and ABC is not", "it is [hidden], and ABC is not"),
         ] {
             assert_eq!(hidden_of(secret, text), clean, "{text}");
