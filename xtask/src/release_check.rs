@@ -382,6 +382,7 @@ mod tests {
             "rust_version": null, "publish": null, "license": "MIT OR Apache-2.0",
             "repository": "https://github.com/example/project", "description": "x", "readme": "README.md",
             "metadata": { "docs": { "rs": { "all-features": true } } }, "dependencies": [], "features": {},
+            "targets": [],
         });
         for (key, value) in changes.as_object().unwrap() {
             package[key] = value.clone();

@@ -63,7 +63,7 @@ mod tests {
         serde_json::from_value(serde_json::json!({
             "id": name, "name": name, "version": "0.1.2", "manifest_path": format!("/x/{folder}/Cargo.toml"),
             "rust_version": null, "publish": null, "license": null, "repository": null, "description": null,
-            "readme": null, "dependencies": dependencies, "features": {},
+            "readme": null, "dependencies": dependencies, "features": {}, "targets": [],
         }))
         .unwrap()
     }
