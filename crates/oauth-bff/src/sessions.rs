@@ -100,8 +100,12 @@ impl SessionEnds {
         if ended.get(&name(session)).await.map_err(BffError::Sessions)?.is_some() {
             return Ok(true);
         }
-        let epoch = self.epoch(&session.key()).await?;
-        Ok(epoch.is_some() && epoch.as_deref() != session.epoch())
+        let Some(epoch) = self.epoch(&session.key()).await? else { return Ok(false) };
+        Ok(match (session.epoch(), epoch.parse()) {
+            // Earlier versions, whose sessions have no epoch, wrote when they were ended.
+            (None, Ok(ended)) => session.begun() <= ended,
+            (own, _) => own != Some(&epoch),
+        })
     }
 
     fn rules(&self) -> Rules {

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 
 use http::StatusCode;
 use oauth_core::{
-    LinkIntent,
+    Error, LinkIntent,
     telemetry::{EVENT_NAME, event},
 };
 
@@ -15,6 +15,12 @@ use crate::{
 
 pub(crate) const FRONT_CHANNEL_LOGOUT: &str = "frontchannel-logout";
 
+/// Whether nobody knows if a logout token is genuine: what verifies it could not be fetched.
+fn is_not_verified(kind: &SignInErrorKind) -> bool {
+    matches!(kind, SignInErrorKind::LogoutFailed { .. })
+        && kind.source().is_some_and(|cause| cause.is::<Error>())
+}
+
 /// A refusal. Text from outside is escaped, so that it cannot forge a line of the log.
 pub(crate) fn refused(route: &'static str, error: &SignInError) {
     // Paths may be long.
@@ -24,6 +30,19 @@ pub(crate) fn refused(route: &'static str, error: &SignInError) {
     let cause = error.kind().source().map(ToString::to_string).filter(|cause| !reason.contains(&**cause));
     let is_fault = error.status() == StatusCode::INTERNAL_SERVER_ERROR;
     let is_logout = matches!(error.kind(), SignInErrorKind::Logout { .. }) || route == FRONT_CHANNEL_LOGOUT;
+    // A forged token comes as far as this while the provider cannot be reached: whoever sends it must not raise an alarm.
+    if is_not_verified(error.kind()) {
+        tracing::warn!(
+            { EVENT_NAME } = event::LOGOUT_FAILED,
+            route,
+            ?provider,
+            status,
+            ?reason,
+            ?cause,
+            "logout could not be verified"
+        );
+        return;
+    }
     if matches!(error.kind(), SignInErrorKind::LogoutFailed { .. }) || (is_logout && is_fault) {
         tracing::error!(
             { EVENT_NAME } = event::LOGOUT_FAILED,
@@ -209,6 +228,10 @@ mod tests {
 
     #[test]
     fn a_refusal_is_logged_by_whose_fault_it_is() {
+        let not_verified = || SignInErrorKind::LogoutFailed {
+            problem: "the logout token could not be verified",
+            cause: Error::configuration("acme", "there are no keys").into(),
+        };
         let logout = || SignInErrorKind::Logout { problem: "the logout token is not valid", cause: None };
         let not_ended = || SignInErrorKind::LogoutFailed {
             problem: "the session could not be ended",
@@ -218,6 +241,7 @@ mod tests {
         for (route, kind, name, level) in [
             ("backchannel-logout", logout(), event::LOGOUT_REFUSED, Level::WARN),
             ("backchannel-logout", not_ended(), event::LOGOUT_FAILED, Level::ERROR),
+            ("backchannel-logout", not_verified(), event::LOGOUT_FAILED, Level::WARN),
             (FRONT_CHANNEL_LOGOUT, SignInErrorKind::UnknownProvider, event::LOGOUT_REFUSED, Level::WARN),
             (
                 FRONT_CHANNEL_LOGOUT,

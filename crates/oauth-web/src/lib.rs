@@ -81,7 +81,7 @@
 //! # What the log says
 //!
 //! Every refusal is an event of [`tracing`](https://docs.rs/tracing) with the route, the provider, the status and the reason. Its level is
-//! `info` if the user declined, `error` if the application or its configuration failed or a logout had no effect, and `warn` otherwise. Settings that loosen security
+//! `info` if the user declined, `error` if the application or its configuration failed or a verified logout could not be carried out, and `warn` otherwise. Settings that loosen security
 //! are logged once for each [`SignIn`], as `warn`. No event contains a code, a token or a cookie.
 //!
 //! # Features

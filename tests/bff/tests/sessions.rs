@@ -471,9 +471,29 @@ async fn bff_04_all_sessions_end_though_another_machines_clock_is_ahead() {
     assert!(!signed_in(&world.get("/bff/session").await.text));
 }
 
-/// A cache that can be told to fail.
+#[tokio::test]
+async fn bff_04_what_ended_all_sessions_before_an_upgrade_ends_those_that_had_begun() {
+    let cache = Arc::new(Failing::default());
+    let mut world = world_with(SITE, |bff| bff.ended_sessions(cache.clone())).await;
+    // A session of an earlier version: it has no epoch.
+    world.sign_in().await;
+    let parts = world.request(Method::GET, "/").body(()).unwrap().into_parts().0;
+    let key = world.bff.session(&parts).await.unwrap().key();
+    world.bff.end_all(&key).await.unwrap();
+    let name = cache.2.lock().unwrap().clone();
+    for (ended_at, is_signed_in) in [("1000", true), ("99999999999999", false)] {
+        cache.put(&name, ended_at.into(), Duration::from_secs(60)).await.unwrap();
+        assert_eq!(signed_in(&world.get("/bff/session").await.text), is_signed_in, "{ended_at}");
+    }
+    // Whoever signs in afterwards is in, whatever the record is.
+    world.cookies.clear();
+    world.sign_in().await;
+    assert!(signed_in(&world.get("/bff/session").await.text));
+}
+
+/// A cache that can be told to fail, and knows what was put last.
 #[derive(Debug, Default)]
-struct Failing(MemoryCache, AtomicBool);
+struct Failing(MemoryCache, AtomicBool, Mutex<String>);
 
 impl Failing {
     fn check(&self) -> Result<(), SharedCacheError> {
@@ -489,6 +509,7 @@ impl SharedCache for Failing {
     }
     async fn put(&self, name: &str, value: bytes::Bytes, lifetime: Duration) -> Result<(), SharedCacheError> {
         self.check()?;
+        name.clone_into(&mut self.2.lock().unwrap());
         self.0.put(name, value, lifetime).await
     }
     async fn put_new(

@@ -77,10 +77,10 @@ fn grant(asked: &[&str], granted: &Value, token: &OAuth2Token) {
     let parts = [&found.missing_required, &found.missing_optional, &found.granted];
     assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), asked.len());
     let is_named = |scope: &str| {
-        let Some(words) = &words else { return true };
-        let has = |name: &str| words.iter().any(|word| word == name);
+        let has = |name: &str| words.as_ref().is_none_or(|words| words.iter().any(|word| word == name));
         // Several in one text are asked for as several.
-        has(scope) || scope.split(' ').filter(|one| !one.is_empty()).all(has)
+        let parts: Vec<_> = scope.split(' ').filter(|one| !one.is_empty()).collect();
+        !parts.is_empty() && parts.into_iter().all(has)
     };
     assert!(found.granted.iter().all(|scope| is_named(scope)), "{found:?} of {words:?}");
     let missing = found.missing_required.iter().chain(&found.missing_optional);

@@ -46,7 +46,8 @@ impl SignInRoutes {
         Self { on_error: Arc::new(move |error| answer(error).into_response()), ..self }
     }
 
-    /// The routes, to be nested where the application wants them. The handler answers the user who signed in. It is an ordinary axum
+    /// The routes, to be nested where the application wants them. Those for logouts and initiated logins answer requests of the provider and of other
+    /// sites: no layer around them may demand a login, a CSRF token or an `Origin`. The handler answers the user who signed in. It is an ordinary axum
     /// handler with the extractor [`SignedIn`] and any others that it needs.
     ///
     /// ```

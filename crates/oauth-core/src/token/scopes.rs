@@ -75,9 +75,11 @@ impl WantedScopes {
             let mut names = self.aliases.iter().filter(|(asked_for, _)| asked_for == scope);
             granted.contains(&scope) || names.any(|(_, name)| granted.contains(&name.as_str()))
         };
-        // Several in one text are sent as several, and granted as several.
-        let is_granted =
-            |scope: &String| has(scope) || scope.split(' ').filter(|one| !one.is_empty()).all(has);
+        // Several in one text are sent as several, and granted as several. A text without any is not granted: nobody has asked for it.
+        let is_granted = |scope: &String| {
+            let mut all = scope.split(' ').filter(|one| !one.is_empty()).peekable();
+            all.peek().is_some() && (has(scope) || all.all(has))
+        };
         let missing = |scopes: &[String]| scopes.iter().filter(|scope| !is_granted(scope)).cloned().collect();
         ScopeCheck {
             granted: self.all().filter(is_granted).collect(),
@@ -137,5 +139,6 @@ mod tests {
         assert_eq!(granted.granted, ["openid email"]);
         assert_eq!(granted.missing_optional, ["read write"]);
         assert!(granted.is_sufficient());
+        assert!(!WantedScopes::required([" "]).check(&token).is_sufficient());
     }
 }
