@@ -1015,8 +1015,8 @@ impl Provider for Wordy {
     }
 
     // An override of the request needs not think of it.
-    async fn get_profile(&self, access_token: &str) -> Result<serde_json::Value> {
-        self.0.get_profile(access_token).await
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<serde_json::Value> {
+        client.read_profile(token).await
     }
 }
 

@@ -378,3 +378,29 @@ async fn an_authorization_request_is_changed_and_pushed_by_those_who_take_part()
         ])
     );
 }
+
+/// Counts how often a client is made ready.
+#[derive(Clone, Debug, Default)]
+struct Readiness(Arc<AtomicUsize>);
+
+#[async_trait]
+impl Participant for Readiness {
+    async fn ready(&self, client: &OAuth2) -> Result<OAuth2, Error> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(client.clone())
+    }
+}
+
+#[tokio::test]
+async fn who_the_user_is_takes_a_client_that_is_made_ready_once() {
+    let readiness = Readiness::default();
+    let http = Script::new([(); 4].map(|()| json(200, &json!({"id": 1, "email": "ada@example.org"}))));
+    let client = generic("secret", &http).with_participant(readiness.clone());
+    let token = OAuth2Token::new("AT");
+    client.get_identity(&token).await.unwrap();
+    assert_eq!(readiness.0.load(Ordering::Relaxed), 1);
+    client.get_id_email("AT").await.unwrap();
+    client.get_profile_of(&token).await.unwrap();
+    Provider::get_profile(&client, "AT").await.unwrap();
+    assert_eq!(readiness.0.load(Ordering::Relaxed), 4);
+}

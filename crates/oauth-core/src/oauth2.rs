@@ -650,7 +650,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// Any [`Error`](crate::Error).
-    async fn get_profile(&self, _client: &OAuth2, _access_token: &str) -> Result<Option<Value>> {
+    async fn read_profile(&self, _client: &OAuth2, _token: &OAuth2Token) -> Result<Option<Value>> {
         Ok(None)
     }
 

@@ -269,8 +269,21 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let outcome = self.oauth2().get_profile(access_token).await;
-        outcome.map_err(|error| self.translate_error(error))
+        get_profile(self, access_token).await
+    }
+
+    /// Reads the profile of a token's user, with a client that is ready: the step for a provider to override whose profile takes another
+    /// request than the [`Spec`](crate::Spec) can say, or comes in an envelope. See [`OAuth2::read_profile`].
+    ///
+    /// [`get_profile`](Self::get_profile), [`get_profile_of`](Self::get_profile_of) and [`get_identity`](Self::get_identity) end here,
+    /// the first with a token of which only the access token is known. Requests are made with `client`, which is
+    /// [`oauth2`](Self::oauth2) with its metadata read.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Error`](crate::Error).
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        client.read_profile(token).await
     }
 
     /// Reads who the user is: the profile, and what else it takes.
@@ -292,7 +305,7 @@ pub trait Provider: fmt::Debug + Send + Sync {
     ///
     /// Any [`Error`](crate::Error).
     async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
-        get_profile_of(self, token).await
+        checked_profile(self, &self.oauth2().ready().await?, token).await
     }
 
     /// The identity as a pair: the user's identifier, and the address unless the provider marks it as unverified.
@@ -607,7 +620,7 @@ async fn checked_login<P: Provider + ?Sized>(
     restricted_to.extend(attempt.restricted_to().iter().cloned());
     let open = client.confirm_by_token(operation, &restricted_to, &login.token).await?;
     if !open.is_empty() {
-        let profile = provider.get_profile_of(&login.token).await?;
+        let profile = checked_profile(provider, client, &login.token).await?;
         client.confirm_by_profile(operation, &open, &login.token, &profile)?;
     }
     Ok(login)
@@ -711,8 +724,8 @@ async fn revoke<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Resu
 }
 
 async fn get_identity<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Identity> {
-    let profile = provider.get_profile_of(token).await?;
     let client = provider.oauth2().ready().await?;
+    let profile = checked_profile(provider, &client, token).await?;
     let mut issuer = None;
     for participant in client.participants() {
         issuer = issuer.or(participant.issuer_of(&client, token).await?);
@@ -734,24 +747,32 @@ async fn get_id_email<P: Provider + ?Sized>(
     Ok(provider.get_identity(&token).await?.into_id_email())
 }
 
-async fn get_profile_of<P: Provider + ?Sized>(provider: &P, token: &OAuth2Token) -> Result<Value> {
+async fn get_profile<P: Provider + ?Sized>(provider: &P, access_token: &str) -> Result<Value> {
     let client = provider.oauth2().ready().await?;
+    let outcome = provider.read_profile(&client, &OAuth2Token::new(access_token)).await;
+    outcome.map_err(|error| provider.translate_error(error))
+}
+
+/// The profile of a token's user, who may sign in here.
+async fn checked_profile<P: Provider + ?Sized>(
+    provider: &P,
+    client: &OAuth2,
+    token: &OAuth2Token,
+) -> Result<Value> {
     let operation = Operation::GET_IDENTITY;
     let open = client.confirm_by_token(operation, &client.restricted_to(), token).await?;
     let said_before = match client.profile_in_token(token) {
         Some(profile) => Some(profile),
-        None => claims_of(&client, token).await?,
+        None => claims_of(client, token).await?,
     };
     let profile = match said_before {
         Some(profile) => profile,
         None => {
-            let outcome = match client.spec().profile.needs_token_reply() {
-                true => client.get_profile_with(token).await,
-                false => provider.get_profile(client.usable(token)?).await,
-            };
+            client.usable(token)?;
+            let outcome = provider.read_profile(client, token).await;
             let profile = outcome.map_err(|error| provider.translate_error(error))?;
             for participant in client.participants() {
-                participant.check_profile(&client, token, &profile).await?;
+                participant.check_profile(client, token, &profile).await?;
             }
             profile
         }

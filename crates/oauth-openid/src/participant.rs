@@ -253,9 +253,9 @@ impl Participant for OpenIDConnect {
         }
     }
 
-    async fn get_profile(&self, client: &OAuth2, access_token: &str) -> Result<Option<Value>> {
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Option<Value>> {
         match Self::has_userinfo(client) {
-            true => self.userinfo(client, access_token).await.map(Some),
+            true => self.userinfo(client, token).await.map(Some),
             false => Ok(None),
         }
     }

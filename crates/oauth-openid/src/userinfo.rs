@@ -1,8 +1,8 @@
 //! UserInfo, plain or signed (OpenID Connect Core section 5.3).
 
 use oauth_core::{
-    JwtCheck, JwtUse, OAuth2, Operation, Response, Result, http::header::CONTENT_TYPE, provider_kit::text_at,
-    serde_json::Value,
+    JwtCheck, JwtUse, OAuth2, OAuth2Token, Operation, Response, Result, http::header::CONTENT_TYPE,
+    provider_kit::text_at, serde_json::Value,
 };
 
 use crate::{
@@ -15,9 +15,9 @@ use crate::{
 
 impl OpenIDConnect {
     /// Reads UserInfo, plain or signed (OpenID Connect Core section 5.3).
-    pub(crate) async fn userinfo(&self, client: &OAuth2, access_token: &str) -> Result<Value> {
+    pub(crate) async fn userinfo(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
-        let mut call = client.profile_request(access_token)?;
+        let mut call = client.profile_request(token)?;
         if self.policy.userinfo == UserInfoForm::Signed {
             call = call.header("accept", "application/jwt");
         }

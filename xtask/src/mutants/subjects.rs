@@ -51,7 +51,7 @@ pub(super) const SUBJECTS: [MutatedCrate; 4] = [
         // It is for tests.
         left_out: &["**/testkit/**"],
         skipped: Some("storms::"),
-        around: &["oauth-tests", "oauth-schedules"],
+        around: &["oauth-tests"],
     },
     MutatedCrate {
         package: "oauth-web",

@@ -22,46 +22,33 @@ impl OAuth2 {
     ///
     /// An unsupported-operation error where no profile endpoint is known; else any [`Error`](crate::Error).
     pub async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let client = self.ready().await?;
-        for participant in client.participants() {
-            if let Some(profile) = participant.get_profile(&client, access_token).await? {
+        self.ready().await?.read_profile(&OAuth2Token::new(access_token)).await
+    }
+
+    /// Reads the user's profile with a client that is [ready](Self::ready), as the [`Spec`](crate::Spec) or a participant says: what
+    /// an override of [`Provider::read_profile`](crate::Provider::read_profile) can call.
+    ///
+    /// Whether the token can be presented is not asked again; see [`usable`](Self::usable).
+    ///
+    /// # Errors
+    ///
+    /// As [`get_profile`](Self::get_profile).
+    pub async fn read_profile(&self, token: &OAuth2Token) -> Result<Value> {
+        for participant in self.participants() {
+            if let Some(profile) = participant.read_profile(self, token).await? {
                 return Ok(profile);
             }
         }
-        client.read_profile(access_token).await
-    }
-
-    /// Reads the user's profile with a whole token, for a provider whose request says more of the token reply than the access token.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_profile`](Self::get_profile).
-    pub async fn get_profile_with(&self, token: &OAuth2Token) -> Result<Value> {
-        let client = self.ready().await?;
-        let reply = client.profile_request_of(client.usable(token)?, Some(token))?.send().await?;
-        client.profile_in(&reply)
-    }
-
-    /// Reads the JSON at the profile endpoint, whatever a participant would make of it.
-    ///
-    /// # Errors
-    ///
-    /// As [`get_profile`](Self::get_profile).
-    pub async fn read_profile(&self, access_token: &str) -> Result<Value> {
-        self.profile_in(&self.profile_request(access_token)?.send().await?)
+        self.profile_in(&self.profile_request(token)?.send().await?)
     }
 
     /// Begins the request for a profile, as the [`Spec`](crate::Spec) says.
     ///
     /// # Errors
     ///
-    /// An unsupported-operation error where no profile endpoint is known, or where the request takes more than an access token: see
-    /// [`get_profile_with`](Self::get_profile_with).
-    pub fn profile_request(&self, access_token: &str) -> Result<Request<'_>> {
-        self.profile_request_of(access_token, None)
-    }
-
-    fn profile_request_of(&self, access_token: &str, token: Option<&OAuth2Token>) -> Result<Request<'_>> {
+    /// An unsupported-operation error where no profile endpoint is known; a configuration error where the request takes what the token
+    /// does not have, such as a member of the token reply that a bare access token has not.
+    pub fn profile_request(&self, token: &OAuth2Token) -> Result<Request<'_>> {
         let profile = &self.spec().profile;
         let method = if profile.request == ProfileRequest::Get { Method::GET } else { Method::POST };
         let request = self.request(Operation::GET_PROFILE, method, self.profile_endpoint()?);
@@ -69,7 +56,7 @@ impl OAuth2 {
         let request = match profile.request {
             ProfileRequest::Get | ProfileRequest::Post => request,
             ProfileRequest::PostForm(form) => {
-                let form = self.filled_in(form, token)?;
+                let form = self.filled_in(form, Some(token))?;
                 request.fields(RequestFormat::Form, form.iter().map(|(name, value)| (*name, value.as_str())))
             }
             ProfileRequest::PostJson(text) => {
@@ -79,13 +66,13 @@ impl OAuth2 {
             }
             ProfileRequest::GraphQl(query) => request.json_texts(&[("query", query)]),
         };
-        let query = self.filled_in(profile.params, token)?;
+        let query = self.filled_in(profile.params, Some(token))?;
         let query: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let request = self
-            .filled_in(profile.headers, token)?
+            .filled_in(profile.headers, Some(token))?
             .iter()
             .fold(request.query(&query), |request, (name, value)| request.header(name, value));
-        Ok(request.token(profile.token, access_token))
+        Ok(request.token(profile.token, token.access_token()))
     }
 
     /// The parameters of a profile request, with `{client_id}`, `{parameter}` and `{token:/place}` filled in.
@@ -96,16 +83,19 @@ impl OAuth2 {
     ) -> Result<Vec<(&'static str, String)>> {
         let wrong = |problem| self.error(Operation::GET_PROFILE, ErrorKind::Configuration(problem));
         fill_all(pairs, |name| {
-            let value = match (name.strip_prefix("token:"), token) {
-                (Some(place), Some(token)) => text_at(&Value::Object(token.others().clone()), place),
-                (Some(_), None) => {
-                    let problem =
-                        "the profile is read with a whole token here: use get_profile_of or get_identity";
-                    return Err(self.unsupported(Operation::GET_PROFILE, problem));
-                }
-                (None, _) => self.parameter(name).map(str::to_owned),
+            let Some(place) = name.strip_prefix("token:") else {
+                let value = self.parameter(name).map(str::to_owned);
+                return value.ok_or_else(|| {
+                    wrong(format!("there is no value for {{{name}}} of the profile request"))
+                });
             };
-            value.ok_or_else(|| wrong(format!("there is no value for {{{name}}} of the profile request")))
+            let value = token.and_then(|token| text_at(&Value::Object(token.others().clone()), place));
+            value.ok_or_else(|| {
+                wrong(format!(
+                    "the profile request takes {{{name}}} of the token reply, which this token does not have: use get_identity or \
+                     get_profile_of with the whole token of the login"
+                ))
+            })
         })
     }
 

@@ -63,15 +63,6 @@ impl ProfileSpec {
         picture_at: Some("/picture"),
         ..Self::RFC6749
     };
-
-    /// Whether the request says something of the token reply, so that it takes more than an access token.
-    pub(crate) fn needs_token_reply(&self) -> bool {
-        let form = if let ProfileRequest::PostForm(form) = self.request { form } else { &[] };
-        [self.params, self.headers, form]
-            .iter()
-            .flat_map(|pairs| *pairs)
-            .any(|(_, value)| value.contains("{token:"))
-    }
 }
 
 /// Where a provider says who the user is.

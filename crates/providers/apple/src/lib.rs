@@ -41,7 +41,8 @@ mod user;
 
 pub use oauth_core;
 use oauth_core::{
-    Configure, Endpoint, Error, OAuth2, Operation, Pkce, Provider, ProviderConfig, Result, Spec, async_trait,
+    Configure, Endpoint, Error, OAuth2, OAuth2Token, Operation, Pkce, Provider, ProviderConfig, Result, Spec,
+    async_trait,
     provider_kit::{AuthorizationSpec, NativeSpec, ProfileSpec},
     serde_json::Value,
 };
@@ -112,9 +113,9 @@ impl Provider for AppleOAuth2 {
     oauth_core::accessors!();
 
     /// There is no such endpoint.
-    async fn get_profile(&self, _access_token: &str) -> Result<Value> {
+    async fn read_profile(&self, client: &OAuth2, _token: &OAuth2Token) -> Result<Value> {
         let reason = "there is no profile endpoint; use get_identity with the whole token of the login";
-        Err(self.oauth2.unsupported(Operation::GET_PROFILE, reason))
+        Err(client.unsupported(Operation::GET_PROFILE, reason))
     }
 }
 

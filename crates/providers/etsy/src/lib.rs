@@ -24,7 +24,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Error, Operation, Provider, Result, Spec, async_trait,
+    ClientAuth, Endpoint, Error, OAuth2, OAuth2Token, Operation, Provider, Result, Spec, async_trait,
     http::Method,
     provider_kit::{ProfileSpec, TokenSpec},
     serde_json::Value,
@@ -64,21 +64,22 @@ impl Provider for EtsyOAuth2 {
     oauth_core::accessors!();
 
     /// The user whose number the token begins with. `users/me` has no more than numbers.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
+        let access_token = token.access_token();
         let number = access_token.split_once('.').map(|(number, _)| number);
         let number = number.filter(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
         let Some(number) = number.filter(|number| !number.is_empty()) else {
             let problem = "the access token does not begin with a user's number and a dot, as Etsy's do";
             return Err(Error::configuration(SPEC.name, problem).during(operation));
         };
-        let Some(secret) = self.oauth2.reveal_client_secret(operation).await? else {
+        let Some(secret) = client.reveal_client_secret(operation).await? else {
             let problem = "Etsy's API wants the shared secret beside the keystring; give it to the client";
             return Err(Error::configuration(SPEC.name, problem).during(operation));
         };
-        let url = format!("{}/{number}", self.oauth2.profile_endpoint()?);
-        let key = format!("{}:{}", self.oauth2.client_id(), secret.expose());
-        let request = self.oauth2.request(operation, Method::GET, url).endpoint(Endpoint::Profile);
+        let url = format!("{}/{number}", client.profile_endpoint()?);
+        let key = format!("{}:{}", client.client_id(), secret.expose());
+        let request = client.request(operation, Method::GET, url).endpoint(Endpoint::Profile);
         let request = request.bearer(access_token).header("x-api-key", &key).hide(secret.expose());
         request.send().await?.object()
     }

@@ -27,7 +27,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Identity, OAuth2Token, Pkce, Provider, Result, Spec, async_trait,
+    ClientAuth, Endpoint, Identity, OAuth2, OAuth2Token, Pkce, Provider, Result, Spec, async_trait,
     provider_kit::{AuthorizationSpec, ProfileSpec, TokenSpec},
     serde_json::Value,
 };
@@ -80,9 +80,9 @@ impl Provider for EVEOnlineOAuth2 {
     }
 
     /// The claims of the access token, which is verified.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+    async fn read_profile(&self, _client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
         let expected = Expectations::new().without_nonce().scopes_allowed();
-        Ok(self.verify_id_token(access_token, &expected).await?.identity().profile)
+        Ok(self.verify_id_token(token.access_token(), &expected).await?.identity().profile)
     }
 
     /// The subject is `CHARACTER:EVE:` with the number, and pictures have a server of their own.

@@ -33,7 +33,8 @@ mod signals;
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, Endpoint, Error, OAuth2Token, Operation, Provider, Response, Result, Spec, async_trait,
+    ClientAuth, Endpoint, Error, OAuth2, OAuth2Token, Operation, Provider, Response, Result, Spec,
+    async_trait,
     http::Method,
     provider_kit::{
         AuthorizationSpec, DeviceSpec, LoopbackHost, LoopbackPort, NativeSpec, ProfileSpec, hmac_sha256_hex,
@@ -199,9 +200,9 @@ impl Provider for FacebookOAuth2 {
         }
     }
 
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let url = self.oauth2.profile_endpoint()?;
-        self.graph(Operation::GET_PROFILE, Method::GET, url, access_token).await?.object()
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        let url = client.profile_endpoint()?;
+        self.graph(Operation::GET_PROFILE, Method::GET, url, token.access_token()).await?.object()
     }
 
     /// Takes the application's permissions back (`DELETE /me/permissions`).

@@ -28,7 +28,7 @@
 
 pub use oauth_core;
 use oauth_core::{
-    Endpoint, OAuthError, Operation, Provider, Result, Spec, async_trait,
+    Endpoint, OAuth2, OAuth2Token, OAuthError, Operation, Provider, Result, Spec, async_trait,
     http::Method,
     provider_kit::{ProfileSpec, TokenSpec},
     serde_json::Value,
@@ -86,11 +86,10 @@ impl Provider for HubSpotOAuth2 {
     oauth_core::accessors!();
 
     /// The introspection of the token, which says whose it is.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let url = self.oauth2.profile_endpoint()?;
-        let request = self.oauth2.request(Operation::GET_PROFILE, Method::POST, url);
-        let form = [("token", access_token), ("token_type_hint", "access_token")];
-        let reply = request.form(form).client_auth(self.oauth2.client_auth()).send().await?;
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        let request = client.request(Operation::GET_PROFILE, Method::POST, client.profile_endpoint()?);
+        let form = [("token", token.access_token()), ("token_type_hint", "access_token")];
+        let reply = request.form(form).client_auth(client.client_auth()).send().await?;
         let mut profile = reply.object()?;
         if profile["active"] != true {
             let description = Some("the access token is not active".to_owned());

@@ -30,8 +30,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    CodeVerifier, Endpoint, Error, ErrorKind, Identity, OAuth2Token, Operation, Provider, Result, Spec,
-    async_trait,
+    CodeVerifier, Endpoint, Error, ErrorKind, Identity, OAuth2, OAuth2Token, Operation, Provider, Result,
+    Spec, async_trait,
     http::Method,
     provider_kit::{
         AuthorizationSpec, ErrorSpec, NativeSpec, ProfileSpec, RefreshBy, RefreshSpec, RequestFormat,
@@ -146,9 +146,8 @@ impl Provider for InstagramOAuth2 {
     }
 
     /// The first of a list, or the reply itself.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let outcome = self.oauth2.read_profile(access_token).await;
-        let mut profile = outcome.map_err(|error| self.translate_error(error))?;
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        let mut profile = client.read_profile(token).await?;
         Ok(match profile.pointer_mut("/data/0").map(Value::take) {
             Some(first) => first,
             None => profile,

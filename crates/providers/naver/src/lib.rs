@@ -130,13 +130,13 @@ impl Provider for NaverOAuth2 {
     oauth_core::accessors!();
 
     /// The profile without the envelope around it.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
         let operation = Operation::GET_PROFILE;
         let url = match self.is_openid() {
-            true => self.oauth2.endpoints().other(PROFILE).map_err(|error| error.at(SPEC.name))?,
-            false => self.oauth2.profile_endpoint()?,
+            true => client.endpoints().other(PROFILE).map_err(|error| error.at(SPEC.name))?,
+            false => client.profile_endpoint()?,
         };
-        let reply = self.oauth2.request(operation, Method::GET, url).bearer(access_token).send().await?;
+        let reply = client.request(operation, Method::GET, url).bearer(token.access_token()).send().await?;
         match reply.object()?["response"].take() {
             profile @ Value::Object(_) => Ok(profile),
             _ => Err(reply.malformed("there is no object at /response")),

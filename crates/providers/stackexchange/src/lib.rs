@@ -29,7 +29,7 @@ use flate2::read::GzDecoder;
 pub use oauth_core;
 use oauth_core::{
     Configure, Credentials, Endpoint, HttpClient, HttpError, HttpErrorKind, MAX_REPLY_BYTES, OAuth2,
-    Operation, Provider, ProviderConfig, Result, Spec, async_trait,
+    OAuth2Token, Operation, Provider, ProviderConfig, Result, Spec, async_trait,
     bytes::Bytes,
     default_http_client,
     http::{self, HeaderValue, Method, header},
@@ -105,15 +105,15 @@ impl StackExchangeOAuth2 {
         self.oauth2 = self.oauth2.with_parameter("site", site)?;
         Ok(self)
     }
+}
 
-    /// The client for requests to the API, which unpacks its replies.
-    fn api(&self) -> Result<OAuth2> {
-        let http = match self.oauth2.chosen_http_client() {
-            Some(http) => http.clone(),
-            None => default_http_client().map_err(|error| error.at(SPEC.name))?,
-        };
-        Ok(self.oauth2.clone().with_http_client(Unpacking(http)))
-    }
+/// The client for requests to the API, which unpacks its replies.
+fn unpacking(client: &OAuth2) -> Result<OAuth2> {
+    let http = match client.chosen_http_client() {
+        Some(http) => http.clone(),
+        None => default_http_client().map_err(|error| error.at(SPEC.name))?,
+    };
+    Ok(client.clone().with_http_client(Unpacking(http)))
 }
 
 /// Unpacks what is compressed, as all replies of the API are, whatever the request accepts.
@@ -150,9 +150,9 @@ impl Provider for StackExchangeOAuth2 {
     oauth_core::accessors!();
 
     /// Every request to the API has the application's key.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        let api = self.api()?;
-        let request = api.profile_request(access_token)?.query(&[("key", &self.key)]);
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        let api = unpacking(client)?;
+        let request = api.profile_request(token)?.query(&[("key", &self.key)]);
         let reply = request.send().await?;
         reply.object()
     }
@@ -160,7 +160,7 @@ impl Provider for StackExchangeOAuth2 {
     /// Ends the token, which is a part of the path.
     async fn revoke_token(&self, token: &str, _token_type_hint: Option<&str>) -> Result<()> {
         let segment: String = token.bytes().map(segment_byte).collect();
-        let api = self.api()?;
+        let api = unpacking(&self.oauth2)?;
         let url = format!("{}/{segment}/invalidate", api.revoke_endpoint()?);
         let request = api.request(Operation::REVOKE_TOKEN, Method::GET, &url).query(&[("key", &self.key)]);
         let reply = request.send().await?;

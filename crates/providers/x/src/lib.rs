@@ -28,7 +28,8 @@
 
 pub use oauth_core;
 use oauth_core::{
-    ClientAuth, EmailVerification, Endpoint, Error, Identity, Operation, Provider, Result, Spec, async_trait,
+    ClientAuth, EmailVerification, Endpoint, Error, Identity, OAuth2, OAuth2Token, Operation, Provider,
+    Result, Spec, async_trait,
     http::{Method, StatusCode},
     provider_kit::{ProfileSpec, TokenSpec},
     serde_json::Value,
@@ -67,12 +68,9 @@ oauth_core::client! {
     pub struct XOAuth2 from SPEC;
 }
 
-impl XOAuth2 {
-    async fn get_user(&self, access_token: &str, fields: &str) -> Result<Value> {
-        let url = self.oauth2.profile_endpoint()?;
-        let request = self.oauth2.request(Operation::GET_PROFILE, Method::GET, url);
-        request.query(&[("user.fields", fields)]).bearer(access_token).send().await?.object()
-    }
+async fn user(client: &OAuth2, token: &OAuth2Token, fields: &str) -> Result<Value> {
+    let request = client.request(Operation::GET_PROFILE, Method::GET, client.profile_endpoint()?);
+    request.query(&[("user.fields", fields)]).bearer(token.access_token()).send().await?.object()
 }
 
 #[async_trait]
@@ -80,9 +78,9 @@ impl Provider for XOAuth2 {
     oauth_core::accessors!();
 
     /// Asks for the address too, and does without where the token may not see it.
-    async fn get_profile(&self, access_token: &str) -> Result<Value> {
-        match self.get_user(access_token, &format!("{FIELDS},confirmed_email")).await {
-            Err(error) if is_refused(&error) => self.get_user(access_token, FIELDS).await,
+    async fn read_profile(&self, client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        match user(client, token, &format!("{FIELDS},confirmed_email")).await {
+            Err(error) if is_refused(&error) => user(client, token, FIELDS).await,
             outcome => outcome,
         }
     }

@@ -257,7 +257,7 @@ impl Provider for ZohoOAuth2 {
         self.at_home_of(token).get_identity(token).await
     }
 
-    async fn get_profile_of(&self, token: &OAuth2Token) -> Result<Value> {
-        self.at_home_of(token).get_profile_of(token).await
+    async fn read_profile(&self, _client: &OAuth2, token: &OAuth2Token) -> Result<Value> {
+        self.at_home_of(token).read_profile(token).await
     }
 }
