@@ -469,7 +469,8 @@ async fn cb_13_where_a_form_was_asked_for_nothing_else_is_taken() {
     let callback = emulator.browse(&location, Consent::Allow).await.unwrap().into_url();
     let (base, form) = callback.split_once('?').unwrap();
     let kept = |browser: &Browser| Browser { http: browser.http.clone(), cookies: browser.cookies.clone() };
-    refused(&site, &mut kept(&browser), &callback, 400).await;
+    let page = refused(&site, &mut kept(&browser), &callback, 400).await;
+    assert!(page.text.contains("not the answer to a sign-in"), "{}", page.text);
     for kind in ["application/json", "text/plain", "multipart/form-data; boundary=x", ""] {
         let mut copy = kept(&browser);
         let request = copy.http.post(base).header("content-type", kind).body(form.to_owned());

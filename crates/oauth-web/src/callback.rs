@@ -89,20 +89,13 @@ impl SignIn {
             // A user who wanted to link does not want to sign in.
             _ => None,
         };
-        // An error may come any way: some servers tell it in the query, whatever was asked for. A code may not.
-        let is_wrong = |callback: &Callback| {
-            let is_error = callback.get("error").is_some_and(|error| !error.is_empty());
-            !is_error && attempt.is_form_post() != (request.method == Method::POST)
-        };
-        // Whether a signed response is an error shows when it is open.
-        let is_signed = callback.signed_response().is_some();
-        if !is_signed && is_wrong(&callback) {
-            return Err(SignInErrorKind::WrongMethod);
-        }
         // Only the holder of the whole state may use the attempt up: the cookie's name is but a part of it.
         let client = provider.oauth2().ready().await.map_err(SignInErrorKind::Login)?;
         let callback = client.open_callback(&attempt, callback).await.map_err(SignInErrorKind::Login)?;
-        if is_signed && is_wrong(&callback) {
+        // An error may come any way: some servers tell it in the query, whatever was asked for. A code may not. The next check would
+        // refuse it too, as an answer of the provider's; most likely it is somebody else's.
+        let is_error = callback.get("error").is_some_and(|error| !error.is_empty());
+        if !is_error && attempt.is_form_post() != (request.method == Method::POST) {
             return Err(SignInErrorKind::WrongMethod);
         }
         client.check_callback(&attempt, &callback).map_err(SignInErrorKind::Login)?;

@@ -379,6 +379,10 @@ mod tests {
         ] {
             assert_eq!(return_to(wanted, site).unwrap(), path);
         }
+        for short in ["http://a", "http://a/shop", "https://a.b/shop"] {
+            let wanted = format!("{}/cart", short.trim_end_matches("/shop"));
+            assert_eq!(return_to(&wanted, short).unwrap(), "/cart", "{short}");
+        }
         for bad in ["https://app.example.evil.example/shop", "https://app.example//evil.example", "shop"] {
             assert!(return_to(bad, site).is_err(), "{bad}");
         }
