@@ -246,12 +246,17 @@ impl SharedState {
             Some(Ok(found)) => found.state.lineage,
             _ => None,
         };
-        let (state, put) = match (self.unsaved.get(key), found) {
+        let set_aside = match &found {
+            Some(Ok(found)) => found.state.set_aside.clone(),
+            _ => Vec::new(),
+        };
+        let (mut state, put) = match (self.unsaved.get(key), found) {
             (Some(unsaved), _) => options.combine(login, Some(&unsaved.new)),
             (None, Some(Ok(found))) => options.combine(login, Some(&self.newest_state(key, found))),
             (None, None) => options.combine(login, None),
             (None, Some(Err(_))) => combine_with_unreadable(login, options),
         };
+        state.keep_set_aside_of(&set_aside);
         let sealed = self.store.seal(key, &state).await?;
         Ok(PutAttempt { expected, replaces, sealed, state, put })
     }
@@ -386,7 +391,7 @@ impl SharedState {
         state: &TokenState,
     ) -> Result<Revoked, TokenError> {
         let mut outcome = Revoked::Nothing;
-        if let Some(token) = &state.set_aside {
+        for token in &state.set_aside {
             outcome = self.revoke_token(key, token, true).await?;
         }
         // Where the last refresh brought those, the refresh token that is left is spent.

@@ -130,10 +130,10 @@ mod tests {
             },
         ];
         for owner in alone {
-            let before = TokenState { set_aside: None, ..owner };
+            let before = TokenState { set_aside: Vec::new(), ..owner };
             let state = TokenState { lineage: Some(Lineage::new()), ..merge(state("AT", 100, None), before) };
             let found =
-                TokenState { set_aside: Some(OAuth2Token::new("another user's")), ..TokenState::default() };
+                TokenState { set_aside: vec![OAuth2Token::new("another user's")], ..TokenState::default() };
             let again = NewestToken::new(&token("AT"), &state, 7).state_over(found.clone());
             let expected = TokenState { set_aside: found.set_aside, ..state };
             assert_eq!(written(&again), written(&expected));

@@ -102,7 +102,7 @@ impl PutOptions {
     /// Adds the stored refresh token to the state of a login where that is wanted and safe, and what is known of the scopes.
     pub(crate) fn combine(&self, login: &TokenState, stored: Option<&TokenState>) -> (TokenState, Put) {
         let wanted = self.wanted_scopes.clone().or_else(|| stored?.wanted_scopes.clone());
-        let set_aside = stored.and_then(|stored| stored.set_aside.clone());
+        let set_aside = stored.map(|stored| stored.set_aside.clone()).unwrap_or_default();
         let mut login = TokenState { wanted_scopes: wanted, set_aside, ..login.clone() };
         if let Some(stored) = stored
             && let (Some(one), Some(other)) = (login.user(), stored.user())

@@ -53,7 +53,8 @@ pub enum DeadReason {
         code: String,
     },
     /// The provider redeemed the refresh token, and the tokens that it gave are not accepted: they are another user's, say. The new
-    /// ones are kept sealed and never handed out; [`revoke`](crate::TokenManager::revoke) revokes them.
+    /// ones are kept sealed and never handed out, also when the user signs in again; [`revoke`](crate::TokenManager::revoke) revokes
+    /// them. Of a key where that happens again and again, the last eight are kept.
     NotAccepted {
         /// What is wrong with them, in one line.
         reason: String,
@@ -69,6 +70,10 @@ pub enum DeadReason {
         reason: String,
     },
 }
+
+/// How many tokens that are not accepted a record keeps, because a record must not grow for ever. A login comes before each of them, so
+/// that the oldest, which goes first, is the one that has most likely expired.
+const MOST_SET_ASIDE: usize = 8;
 
 /// What a record holds before it is sealed. Records outlive versions: a new member needs a default, and no member changes its
 /// meaning (`tests/all/golden.rs`).
@@ -104,10 +109,10 @@ pub(crate) struct TokenState {
     pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) dead: Option<StoredDeadGrant>,
-    /// Tokens that the provider gave in a refresh and that are not accepted. They are never handed out, and are kept, whatever
-    /// replaces the grant, until they are revoked or deleted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) set_aside: Option<OAuth2Token>,
+    /// Tokens that the provider gave in refreshes and that are not accepted, the oldest first. They are never handed out, and are kept,
+    /// whatever replaces the grant, until they are revoked or deleted, or [`MOST_SET_ASIDE`] later ones are there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "one_or_several")]
+    pub(crate) set_aside: Vec<OAuth2Token>,
     /// Whose token it is, if the application said so or an ID token did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user: Option<StoredUser>,
@@ -275,7 +280,16 @@ impl TokenState {
 
     /// The state after a refresh whose tokens are not accepted: nothing is served, and what the provider gave is kept.
     pub(crate) fn set_aside(&self, tokens: OAuth2Token, grant: &DeadGrant) -> Self {
-        Self { set_aside: Some(tokens), ..self.died(grant) }
+        let set_aside = kept(&self.set_aside, &[tokens]);
+        Self { set_aside, ..self.died(grant) }
+    }
+
+    /// Keeps what was set aside in a record that this state is written over, and says whether there was something.
+    pub(crate) fn keep_set_aside_of(&mut self, found: &[OAuth2Token]) -> bool {
+        let all = kept(found, &self.set_aside);
+        let is_news = all != self.set_aside;
+        self.set_aside = all;
+        is_news
     }
 
     /// The state of a grant that was dead and gets another chance; `None` if no chance would help.
@@ -377,6 +391,7 @@ impl TokenState {
             dead: self.dead.clone().filter(StoredDeadGrant::is_ended),
             lineage: self.lineage.map(Lineage::next),
             further: new.further.clone(),
+            set_aside: new.set_aside.clone(),
             ..self.clone()
         }
     }
@@ -478,13 +493,52 @@ impl TokenState {
     pub(crate) fn has_the_tokens_of(&self, other: &Self) -> bool {
         match (&self.token, &other.token) {
             (None, None) => true,
-            (Some(one), Some(other)) => {
-                let refresh = |token: &OAuth2Token| token.refresh_token().unwrap_or_default().to_owned();
-                same_secret(one.access_token(), other.access_token())
-                    && same_secret(&refresh(one), &refresh(other))
-            }
+            (Some(one), Some(other)) => are_same_tokens(one, other),
             _ => false,
         }
+    }
+}
+
+fn are_same_tokens(one: &OAuth2Token, other: &OAuth2Token) -> bool {
+    let refresh = |token: &OAuth2Token| token.refresh_token().unwrap_or_default().to_owned();
+    same_secret(one.access_token(), other.access_token()) && same_secret(&refresh(one), &refresh(other))
+}
+
+/// Of tokens that were set aside earlier and later, those that are kept.
+fn kept(earlier: &[OAuth2Token], later: &[OAuth2Token]) -> Vec<OAuth2Token> {
+    let is_later = |token: &OAuth2Token| later.iter().any(|later| are_same_tokens(token, later));
+    let all: Vec<_> = earlier.iter().filter(|token| !is_later(token)).chain(later).cloned().collect();
+    let too_many = all.len().saturating_sub(MOST_SET_ASIDE);
+    all.into_iter().skip(too_many).collect()
+}
+
+/// The stored form of the tokens that were set aside: one token, as before there could be several, or a list. An earlier version does not
+/// read a record with a list, and so cannot drop what is in it.
+mod one_or_several {
+    use oauth_core::OAuth2Token;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        One(OAuth2Token),
+        Several(Vec<OAuth2Token>),
+    }
+
+    pub(super) fn serialize<S: Serializer>(tokens: &[OAuth2Token], serializer: S) -> Result<S::Ok, S::Error> {
+        match tokens {
+            [one] => one.serialize(serializer),
+            several => several.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<OAuth2Token>, D::Error> {
+        Ok(match Stored::deserialize(deserializer)? {
+            Stored::One(token) => vec![token],
+            Stored::Several(tokens) => tokens,
+        })
     }
 }
 
@@ -675,6 +729,36 @@ mod tests {
         ] {
             assert_eq!(found.is_succeeded_by_token_of(before), replaces, "{what}");
             assert_eq!(found.is_login_with_refresh_token_of(before), is_login, "{what}");
+        }
+    }
+
+    #[test]
+    fn tokens_that_were_set_aside_are_kept_up_to_a_number_the_oldest_goes_first() {
+        let number = |number: usize| token(&format!("AT-{number}"), Some(&format!("RT-{number}")), None);
+        let state = (0..MOST_SET_ASIDE + 2)
+            .fold(login(token("AT", Some("RT"), None)), |state, at| state.set_aside(number(at), &refused()));
+        let expected: Vec<_> = (2..MOST_SET_ASIDE + 2).map(number).collect();
+        assert!(state.set_aside == expected);
+        // What two processes have set aside is kept once.
+        let of_another = [number(0), number(2)];
+        let mut few = login(token("AT", Some("RT"), None)).set_aside(number(2), &refused());
+        assert!(few.keep_set_aside_of(&of_another));
+        assert!(few.set_aside == of_another);
+        assert!(!few.keep_set_aside_of(&of_another));
+    }
+
+    #[test]
+    fn one_token_that_was_set_aside_is_stored_as_it_was_when_there_could_be_no_more() {
+        let form = |state: &TokenState| serde_json::to_value(state).unwrap();
+        let none = login(token("AT", Some("RT"), None));
+        let one = none.set_aside(token("AT-1", None, None), &refused());
+        let two = one.set_aside(token("AT-2", None, None), &refused());
+        assert_eq!(form(&none).get("set_aside"), None);
+        assert_eq!(form(&one)["set_aside"], json!({ "access_token": "AT-1" }));
+        assert_eq!(form(&two)["set_aside"], json!([{ "access_token": "AT-1" }, { "access_token": "AT-2" }]));
+        for state in [none, one, two] {
+            let read: TokenState = serde_json::from_value(form(&state)).unwrap();
+            assert!(read.set_aside == state.set_aside);
         }
     }
 

@@ -212,6 +212,9 @@ impl SharedState {
                         || found.state.is_older_than(new)
                         || self.cache.newest(key).is_some_and(|newest| newest.is_newer_than(&found)) =>
                 {
+                    if new.keep_set_aside_of(&found.state.set_aside) {
+                        sealed = None;
+                    }
                     let is_login = found.state.is_login_with_refresh_token_of(before);
                     if new.dead.is_none() && is_login {
                         *new = found.state.with_successor(new);

@@ -15,12 +15,15 @@ use oauth_core::{
     serde_json::{self, Value, json},
 };
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, DeadReason, Expected, MemoryStore, Stored, TokenError, TokenKey,
-    TokenManager, TokenStore,
+    AccessTokenRequest, ClientCredentials, DeadMark, DeadReason, Expected, MemoryStore, Stored, TokenError,
+    TokenKey, TokenManager, TokenStore,
     testkit::{RotatingServer, ServerFault},
 };
 
-use crate::support::{Shaky, key, stored};
+use crate::{
+    losses::Mixing,
+    support::{Shaky, key, stored},
+};
 
 const FILES: &[&str] = &[
     include_str!("../golden/records-1.json"),
@@ -28,6 +31,10 @@ const FILES: &[&str] = &[
     include_str!("../golden/records-3.json"),
     // With further access tokens, and one record sealed with AES-256-GCM.
     include_str!("../golden/records-4.json"),
+    // With a grant that the application marked dead, and tokens that were set aside, when a record could hold one of them.
+    include_str!("../golden/records-5.json"),
+    // With two tokens that were set aside.
+    include_str!("../golden/records-6.json"),
 ];
 
 /// One file: what was stored, by the name of the case.
@@ -41,6 +48,8 @@ struct Entry {
     sealed: Vec<u8>,
     /// The token that is in it, as it was put.
     token: Option<OAuth2Token>,
+    /// The refresh tokens that were set aside in it.
+    set_aside: Vec<String>,
 }
 
 fn golden() -> Vec<Golden> {
@@ -54,6 +63,7 @@ fn read(file: &Value) -> Golden {
             key: TokenKey::from_parts(part(0), part(1), part(2), part(3)),
             sealed: bytes(entry["sealed"].as_str().unwrap()),
             token: serde_json::from_value(entry["token"].clone()).unwrap(),
+            set_aside: serde_json::from_value(entry["set_aside"].clone()).unwrap_or_default(),
         }
     };
     let records = file["records"].as_object().unwrap();
@@ -159,7 +169,7 @@ async fn a_record_of_either_algorithm_is_handed_out() {
         assert_eq!(listed(&golden, "live_aes_256_gcm").await.token, entry.token);
         algorithms.push(entry.sealed[1]);
     }
-    assert_eq!(algorithms, [2]);
+    assert_eq!(algorithms, [2; FILES.len() - 3]);
 }
 
 #[tokio::test]
@@ -218,6 +228,46 @@ async fn a_dead_grant_of_every_version_stays_dead_and_says_why() {
             assert_eq!(*manager.get_token(&key).await.unwrap(), login);
         }
     }
+}
+
+#[tokio::test]
+async fn a_grant_that_the_application_marked_dead_stays_dead_and_says_why() {
+    let mut files = 0;
+    for golden in golden().into_iter().filter(|golden| golden.records.contains_key("marked_dead")) {
+        files += 1;
+        let dead = listed(&golden, "marked_dead").await.dead.unwrap();
+        let DeadReason::MarkedDead { reason } = &dead.reason else { panic!("{dead:?}") };
+        assert_eq!(reason, "consent_revoked");
+        let (manager, key, server) = manager(&golden, "marked_dead", Duration::from_secs(60)).await;
+        assert_eq!(manager.get_token(&key).await.unwrap_err().dead_grant(), Some(&dead));
+        assert_eq!(server.token_requests(), 0);
+    }
+    assert_eq!(files, FILES.len() - 4);
+}
+
+#[tokio::test]
+async fn tokens_that_were_set_aside_are_there_to_be_revoked() {
+    let mut records = 0;
+    for golden in golden() {
+        for name in ["set_aside", "set_aside_twice"] {
+            let Some(entry) = golden.records.get(name) else { continue };
+            records += 1;
+            let dead = listed(&golden, name).await.dead.unwrap();
+            let DeadReason::NotAccepted { reason } = &dead.reason else { panic!("{dead:?}") };
+            assert!(reason.contains("another user's"), "{reason}");
+            let store = MemoryStore::new();
+            store.save(&entry.key, entry.sealed.clone().into(), Expected::Absent, None).await.unwrap();
+            let (source, revoked) = Mixing::new(&RotatingServer::new());
+            let manager = TokenManager::builder(store, sealer()).source(source).build().unwrap();
+            manager.revoke(&entry.key).await.unwrap();
+            assert_eq!(*revoked.lock().unwrap(), entry.set_aside, "{name}");
+        }
+    }
+    assert_eq!(
+        records,
+        2 * (FILES.len() - 4) - 1,
+        "one in the first of these files, two in each of the others"
+    );
 }
 
 #[tokio::test]
@@ -318,6 +368,32 @@ async fn write_a_golden_file() {
     let (key, token) = (key.with_label("aes"), token(json!(4_000_000_000_i64)));
     manager.put(&key, &token).await.unwrap();
     keep("live_aes_256_gcm", &key, &store.load(&key).await.unwrap().unwrap().sealed, Some(&token));
+
+    let store = MemoryStore::new();
+    let manager =
+        TokenManager::builder(store.clone(), sealer()).provider(Arc::new(server.client())).build().unwrap();
+    let key = key.with_label("marked dead");
+    manager.put(&key, &token).await.unwrap();
+    assert!(manager.mark_dead(&key, &DeadMark::new("consent_revoked")).await.unwrap());
+    keep("marked_dead", &key, &store.load(&key).await.unwrap().unwrap().sealed, Some(&token));
+
+    let (source, revoked) = Mixing::new(&server);
+    let manager = TokenManager::builder(store.clone(), sealer()).source(source).build().unwrap();
+    let key = key.with_label("set aside");
+    let mut sealed = Vec::new();
+    for name in ["set_aside", "set_aside_twice"] {
+        let login = server.sign_in_expired().unwrap();
+        manager.put(&key, &login).await.unwrap();
+        manager.get_token(&key).await.unwrap_err();
+        let record = store.load(&key).await.unwrap().unwrap();
+        keep(name, &key, &record.sealed, Some(&login));
+        sealed.push(name);
+    }
+    manager.revoke(&key).await.unwrap();
+    let revoked = revoked.lock().unwrap();
+    for (index, name) in sealed.into_iter().enumerate() {
+        records[name]["set_aside"] = json!(revoked[..=index]);
+    }
 
     let file = json!({ "written_at": written_at, "records": records });
     let path = format!("{}/tests/golden/records-{}.json", env!("CARGO_MANIFEST_DIR"), FILES.len() + 1);

@@ -395,9 +395,17 @@ async fn what_is_revoked_is_the_newest_token_that_is_known() {
 
 /// A provider whose refreshes bring another user's tokens.
 #[derive(Debug)]
-struct Mixing {
+pub(crate) struct Mixing {
     provider: OAuth2,
     revoked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Mixing {
+    /// The provider, and the refresh tokens that it is asked to revoke.
+    pub(crate) fn new(server: &RotatingServer) -> (Self, Arc<Mutex<Vec<String>>>) {
+        let revoked = Arc::new(Mutex::new(Vec::new()));
+        (Self { provider: server.client(), revoked: Arc::clone(&revoked) }, revoked)
+    }
 }
 
 #[async_trait]
@@ -425,8 +433,7 @@ impl TokenSource for Mixing {
 async fn tokens_that_are_not_accepted_are_kept_until_they_are_revoked() {
     for signs_in_again in [false, true] {
         let (server, store) = (RotatingServer::new(), MemoryStore::new());
-        let revoked = Arc::new(Mutex::new(Vec::new()));
-        let source = Mixing { provider: server.client(), revoked: Arc::clone(&revoked) };
+        let (source, revoked) = Mixing::new(&server);
         let manager = TokenManager::builder(store, sealer()).source(source).build().unwrap();
         sign_in_expired(&manager, &server).await;
         let mut firsts = Vec::new();
@@ -459,11 +466,24 @@ async fn tokens_that_are_not_accepted_are_kept_until_they_are_revoked() {
 }
 
 #[tokio::test]
+async fn all_tokens_that_are_not_accepted_are_kept_though_the_user_signs_in_again() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    let (source, revoked) = Mixing::new(&server);
+    let manager = TokenManager::builder(store, sealer()).source(source).build().unwrap();
+    for _ in 0..3 {
+        manager.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        manager.get_token(&key()).await.unwrap_err();
+    }
+    manager.revoke(&key()).await.unwrap();
+    assert_eq!(revoked.lock().unwrap().len(), 3);
+    assert_eq!(server.ended_grants(), 3);
+}
+
+#[tokio::test]
 async fn tokens_that_are_not_accepted_are_kept_though_the_store_goes_back() {
     for what in ["revoked", "ended first", "replaced first"] {
         let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
-        let revoked = Arc::new(Mutex::new(Vec::new()));
-        let source = Mixing { provider: server.client(), revoked: Arc::clone(&revoked) };
+        let (source, revoked) = Mixing::new(&server);
         let manager = TokenManager::builder(store.clone(), sealer())
             .source(source)
             .clock(clock.clone())

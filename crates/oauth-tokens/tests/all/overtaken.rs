@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,10 +12,11 @@ use oauth_core::{
     HttpClient, HttpError, OAuth2Token, Provider, async_trait,
     bytes::Bytes,
     http::{Request, Response},
+    serde_json::{self, json},
 };
 use oauth_tokens::{
-    DeadMark, DeadReason, Expected, MemoryStore, Put, StoreError, StoreOperation, TokenError, TokenManager,
-    TokenStore,
+    DeadMark, DeadReason, Expected, MemoryStore, Put, StoreError, StoreOperation, TokenError, TokenKey,
+    TokenManager, TokenSource, TokenStore,
     testkit::{HookedStore, RotatingServer, ServerFault, StoreCall, StoreHook},
 };
 use tokio::{sync::Semaphore, task::JoinHandle, time::sleep};
@@ -169,6 +170,91 @@ async fn a_grant_that_two_processes_have_ended_is_reported_as_lost() {
     clock.forward(2 * HOUR);
     let error = slow.get_token(&key()).await.unwrap_err();
     assert!(is_lost(&error), "{error}");
+}
+
+/// A provider that gives another user's tokens in each refresh, when the gate is open.
+#[derive(Debug)]
+struct Foreign {
+    gives: &'static str,
+    gate: Semaphore,
+    requests: AtomicUsize,
+    revoked: Mutex<Vec<String>>,
+}
+
+impl Foreign {
+    fn new(gives: &'static str, permits: usize) -> Arc<Self> {
+        let (gate, requests, revoked) = (Semaphore::new(permits), AtomicUsize::new(0), Mutex::default());
+        Arc::new(Self { gives, gate, requests, revoked })
+    }
+}
+
+#[derive(Debug)]
+struct ForeignSource(Arc<Foreign>);
+
+#[async_trait]
+impl TokenSource for ForeignSource {
+    fn name(&self) -> &str {
+        "testkit"
+    }
+
+    fn needs_login(&self, _: &TokenKey) -> bool {
+        true
+    }
+
+    async fn obtain(&self, _: &TokenKey, _: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
+        self.0.requests.fetch_add(1, Ordering::SeqCst);
+        let _permit = self.0.gate.acquire().await.unwrap();
+        let tokens = json!({ "access_token": self.0.gives, "refresh_token": self.0.gives });
+        let tokens = serde_json::from_value(tokens).unwrap();
+        Err(oauth_core::Error::configuration("testkit", "the tokens are another user's").with_tokens(tokens))
+    }
+
+    async fn revoke(&self, _: &TokenKey, token: &OAuth2Token) -> oauth_core::Result<()> {
+        self.0.revoked.lock().unwrap().push(token.refresh_token().unwrap().to_owned());
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_two_processes_set_aside_is_kept_until_it_is_revoked() {
+    for is_cut in [false, true] {
+        let (server, store) = (RotatingServer::new(), MemoryStore::new());
+        let way = Way::to(store.clone());
+        let [of_slow, of_other] = [Foreign::new("one", 0), Foreign::new("two", 1)];
+        let short = Duration::from_millis(300);
+        let manager = |store: Arc<dyn TokenStore>, source: &Arc<Foreign>| {
+            TokenManager::builder(store, sealer())
+                .source(ForeignSource(Arc::clone(source)))
+                .recover_every(Duration::MAX)
+                .lease_lifetime(short)
+                .save_patience(short)
+                .build()
+                .unwrap()
+        };
+        let slow = manager(Arc::new(way.clone()), &of_slow);
+        let other = manager(Arc::new(store), &of_other);
+        slow.put(&key(), &server.sign_in_expired().unwrap()).await.unwrap();
+        // Its reply takes its time, and its lease expires.
+        way.hook().extends_nothing.store(true, Ordering::SeqCst);
+        let refresh = tokio::spawn({
+            let slow = slow.clone();
+            async move { slow.get_token(&key()).await }
+        });
+        until(|| of_slow.requests.load(Ordering::SeqCst) == 1).await;
+        let is_not_accepted =
+            |error: TokenError| matches!(error.dead_grant().unwrap().reason, DeadReason::NotAccepted { .. });
+        assert!(is_not_accepted(other.get_token(&key()).await.unwrap_err()));
+        way.hook().cut(is_cut);
+        of_slow.gate.add_permits(1);
+        assert!(is_not_accepted(refresh.await.unwrap().unwrap_err()));
+        way.hook().cut(false);
+        // Where the store did not take it, it is not there yet.
+        let login = server.sign_in().unwrap();
+        slow.put(&key(), &login).await.unwrap();
+        other.revoke(&key()).await.unwrap();
+        let revoked = of_other.revoked.lock().unwrap().clone();
+        assert_eq!(revoked, ["two", "one", login.refresh_token().unwrap()], "{is_cut}");
+    }
 }
 
 /// Has a store lose its last write right after a certain look, and give its number to another record.
