@@ -32,6 +32,11 @@ async fn manager(directory: &str, origin: &str) -> TokenManager {
 #[ignore = "it is one of the processes that the next test starts"]
 async fn worker() {
     let (Ok(directory), Ok(origin)) = (std::env::var(DIRECTORY), std::env::var(ORIGIN)) else { return };
+    // It ends with the process that started it, even if that was killed.
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     let manager = manager(&directory, &origin).await;
     loop {
         if let Err(error) = manager.get(&key()).await {
@@ -46,6 +51,7 @@ fn start(directory: &str, origin: &str) -> Child {
         .args(["--exact", "native::processes::worker", "--ignored", "--nocapture"])
         .env(DIRECTORY, directory)
         .env(ORIGIN, origin)
+        .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

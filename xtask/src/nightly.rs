@@ -72,7 +72,8 @@ pub(crate) fn run(update: bool) -> Result<()> {
     } else {
         steps.skip("ID tokens beside josekit, because the headers of OpenSSL are missing");
     }
-    steps.xtask("package", package::set_up)?;
+    steps.xtask("package", package::run)?;
+    steps.xtask("package, set up", package::set_up)?;
     // The long storms once, and then what may lose nothing at all, again and again.
     let stores = ["-p", "oauth-store-tests"].map(str::to_owned);
     let storm = [("OAUTH_TEST_STORM_SECONDS", STORM_SECONDS)];

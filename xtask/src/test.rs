@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test, after what they need is there.
 
-use std::process::Command;
+use std::{env, process::Command, thread};
 
 use anyhow::Result;
 
@@ -9,6 +9,9 @@ use crate::{
     node::{self, Node},
     services, system, workspace,
 };
+
+/// How many tests run at once, as the test harness reads it.
+const THREADS: &str = "RUST_TEST_THREADS";
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     run_with(arguments, &[])
@@ -28,6 +31,9 @@ pub(crate) fn run_with(arguments: &[String], variables: &[(&str, &str)]) -> Resu
     let mut cargo = workspace::cargo();
     services.announce(&mut cargo);
     cargo.envs(variables.iter().copied());
+    if env::var_os(THREADS).is_none() {
+        cargo.env(THREADS, threads()?.to_string());
+    }
     cargo.arg("test");
     // `--workspace` would win over the packages that somebody names.
     if !arguments.iter().any(|argument| argument.starts_with("-p") || argument.starts_with("--package")) {
@@ -48,6 +54,11 @@ pub(crate) fn run_with(arguments: &[String], variables: &[(&str, &str)]) -> Resu
         }
         false => Ok(()),
     }
+}
+
+/// Twice the harness's own number, because many tests wait: for a lease to run out, a lock, or a server that is down.
+fn threads() -> Result<usize> {
+    Ok(2 * thread::available_parallelism()?.get())
 }
 
 /// By itself, because with josekit in the build the members of all JSON objects keep another order.
