@@ -35,9 +35,7 @@ pub(crate) fn parse_object(json: &[u8]) -> Result<Option<Claims>, String> {
 /// As [`parse_object`], but this member may be there several times if it says the same each time: then all readers agree.
 pub(crate) fn parse_object_repeating(json: &[u8], member: &str) -> Result<Option<Claims>, String> {
     match parse_object(json) {
-        Err(problem) if problem == TWICE_IN_JSON => {
-            parse_json_as(json, Repeating(member)).map(Some).map_err(|_| problem)
-        }
+        Err(problem) => parse_json_as(json, Repeating(member)).map(Some).map_err(|_| problem),
         read => read,
     }
 }

@@ -127,10 +127,10 @@ impl Discovery {
     fn discovering(&self, client: OAuth2, policy: VerificationPolicy) -> Result<OAuth2> {
         let client = self.prepared(client);
         let policy = match &self.tenants {
-            Some((template, tenants)) if policy.issuers.is_none() => {
+            Some((template, tenants)) => {
                 policy.issuers(Issuers::Tenants { template: template.clone(), tenants: tenants.clone() })
             }
-            _ => policy,
+            None => policy,
         };
         let discovered = self.discovered(client.spec().name)?;
         let source = MetadataSource::Discovered(Arc::new(discovered));

@@ -315,10 +315,7 @@ mod tests {
             let signature = "A".repeat(length - good.rfind('.').unwrap() - 1);
             format!("{}.{signature}", &good[..good.rfind('.').unwrap()])
         };
-        // A part whose length leaves one character over is not base64.
-        let fits =
-            (MOST_CHARACTERS - 3..=MOST_CHARACTERS).filter(|length| Jws::parse(&padded(*length)).is_ok());
-        assert!(fits.count() >= 2);
+        Jws::parse(&padded(MOST_CHARACTERS)).unwrap();
         let (_, reason) = Jws::parse(&padded(MOST_CHARACTERS + 1)).unwrap_err();
         assert_eq!(reason, "it is too long to be a token");
     }

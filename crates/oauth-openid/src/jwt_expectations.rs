@@ -247,6 +247,21 @@ mod tests {
         assert_eq!(accepted(json!(["RS256"])), [Algorithm::PS256, Algorithm::ES256]);
         assert_eq!(accepted(json!(null)), [Algorithm::PS256, Algorithm::ES256]);
         let of_policy = policy().algorithms([Algorithm::HS256, Algorithm::RS256]);
+        // Each kind of token has a list of its own.
+        let lists = ProviderMetadata::new(json!({
+            "issuer": "https://op.example",
+            "authorization_signing_alg_values_supported": ["PS256"],
+            "introspection_signing_alg_values_supported": ["ES256"],
+        }))
+        .unwrap();
+        for (kind, expected) in [
+            (JwtUse::AuthorizationResponse, &[Algorithm::PS256][..]),
+            (JwtUse::IntrospectionResponse, &[Algorithm::ES256]),
+            (JwtUse::UserInfo, &[Algorithm::PS256, Algorithm::ES256]),
+        ] {
+            let any = JwtExpectations::new(kind).algorithms([Algorithm::PS256, Algorithm::ES256]);
+            assert_eq!(&*any.accepted(&policy(), Some(&lists)), expected, "{kind:?}");
+        }
         let any = JwtExpectations::new(JwtUse::UserInfo);
         assert_eq!(any.accepted(&of_policy, None).into_owned(), [Algorithm::RS256]);
     }

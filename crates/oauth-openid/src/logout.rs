@@ -432,8 +432,14 @@ impl fmt::Debug for LogoutToken {
 
 #[cfg(test)]
 mod tests {
+    use oauth_core::{Provider, async_trait};
+
     use super::*;
-    use crate::testing::{LEEWAY, NOW, claims, policy};
+    use crate::{
+        encryption::{DecryptError, Decrypter},
+        openid_connect::MetadataSource,
+        testing::{LEEWAY, NOW, claims, policy},
+    };
 
     /// A logout token with these claims beside those of a good one.
     fn check(mut others: Value) -> Result<LogoutToken, JwtCheck> {
@@ -495,7 +501,9 @@ mod tests {
         assert!(!means("iss=i&sid=s", Some("t"), false));
         assert!(!means("iss=i&sid=s", None, false));
         assert!(!means("iss=j&sid=s", Some("s"), false));
-        assert!(means("", Some("s"), false) && !means("", Some("s"), true));
+        for neither in ["", "iss=&sid="] {
+            assert!(means(neither, Some("s"), false) && !means(neither, Some("s"), true), "{neither}");
+        }
         for half in ["iss=i", "sid=s", "iss=i&sid=", "iss=i&sid=s&sid=s"] {
             assert!(!means(half, Some("s"), false), "{half}");
         }
@@ -524,6 +532,40 @@ mod tests {
         }
         let twice = attempt.check_return("state=s&state=s");
         assert!(matches!(twice, Err(LoginError::DuplicateParameter(_))));
+    }
+
+    /// Decrypts everything to one text, or nothing.
+    #[derive(Debug)]
+    struct Decrypts(Option<&'static str>);
+
+    #[async_trait]
+    impl Decrypter for Decrypts {
+        async fn decrypt(&self, _: &str) -> Result<String, DecryptError> {
+            self.0.map(str::to_owned).ok_or(DecryptError::Algorithm)
+        }
+    }
+
+    #[tokio::test]
+    async fn rp_an_encrypted_token_is_a_hint_only_where_it_can_be_decrypted() {
+        let hint = async |policy: VerificationPolicy, token: &str| {
+            let protocol = OpenIDConnect::new(MetadataSource::Spec, policy);
+            let client = OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
+                .with_endpoints(|all| all.with(Endpoint::EndSession, "https://op.example/end"))
+                .with_participant(protocol);
+            let started = LogoutRequest::new().id_token_hint(token).started(&client).await?;
+            Ok::<_, Error>(started.form().1[0].1.clone())
+        };
+        let decrypts = |text| policy().decrypter(Decrypts(text));
+        assert_eq!(hint(decrypts(Some("d.e.f")), "a.b.c").await.unwrap(), "a.b.c");
+        assert_eq!(hint(decrypts(Some("d.e.f")), "1.2.3.4.5").await.unwrap(), "d.e.f");
+        for (policy, why) in [(policy(), "it is encrypted"), (decrypts(None), "with an algorithm")] {
+            let error = hint(policy, "1.2.3.4.5").await.unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Configuration(_)), "{error}");
+            assert!(
+                error.to_string().contains("cannot be a hint") && error.to_string().contains(why),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -477,14 +477,16 @@ mod tests {
 
     #[test]
     fn tk_06_the_first_credentials_that_a_provider_takes_go_first() {
-        let chosen = |methods: Value, credentials: Credentials| {
-            let client =
-                OAuth2::new("id", credentials, "https://op.example/auth", "https://op.example/token");
+        let client = |credentials| {
+            OAuth2::new("id", credentials, "https://op.example/auth", "https://op.example/token")
+        };
+        let chosen_by = |methods: Value, client: OAuth2| {
             let metadata = metadata(json!({"token_endpoint_auth_methods_supported": methods}));
             let chosen = metadata.chosen_credentials(&client).ok()?;
             let method = |one: &Credentials| one.own_authentication().map(|own| own.method().to_owned());
             Some(chosen.choices().iter().map(method).collect::<Vec<_>>())
         };
+        let chosen = |methods, credentials| chosen_by(methods, client(credentials));
         let both = || {
             let by = |method| Credentials::authentication(Signs(method, None));
             Credentials::any_of([by("private_key_jwt"), by("tls_client_auth")])
@@ -495,6 +497,15 @@ mod tests {
         assert_eq!(chosen(json!(["tls_client_auth"]), both()), Some(vec![certificate, key]));
         assert_eq!(chosen(json!(null), both()), usual);
         assert_eq!(chosen(json!(["client_secret_basic"]), both()), None);
+        // A secret, too, goes first only where it is taken, unless the application has chosen how it is sent.
+        let secret_or_key = || {
+            let key = Credentials::authentication(Signs("private_key_jwt", None));
+            client(Credentials::any_of(["secret".into(), key]))
+        };
+        let (only_key, key) = (json!(["private_key_jwt"]), Some("private_key_jwt".to_owned()));
+        assert_eq!(chosen_by(only_key.clone(), secret_or_key()), Some(vec![key.clone(), None]));
+        let posts = secret_or_key().with_client_auth(ClientAuth::Post);
+        assert_eq!(chosen_by(only_key, posts), Some(vec![None, key]));
     }
 
     #[test]

@@ -160,8 +160,7 @@ fn choose_authentication(
         // A provider whose revocation cannot be used is still one to sign in with.
         match metadata.client_auth("revocation_endpoint", public) {
             _ if client.revoke_auth().is_some() => {}
-            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready = ready.with_revoke_auth(auth),
-            Ok(_) => {}
+            Ok(auth) => ready = ready.with_revoke_auth(auth),
             Err(_) => found = found.without(Endpoint::Revocation),
         }
         // Without a list of its own, the methods are whatever the server says elsewhere (RFC 8414 section 2).
@@ -173,4 +172,50 @@ fn choose_authentication(
         }
     }
     Ok((ready, found))
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{ClientAuth, serde_json::json};
+
+    use super::*;
+    use crate::{client::OpenID, discovery::Discovery};
+
+    fn metadata() -> ProviderMetadata {
+        let metadata = json!({
+            "issuer": "https://op.example",
+            "authorization_endpoint": "https://op.example/auth",
+            "token_endpoint": "https://op.example/token",
+            "jwks_uri": "https://op.example/jwks",
+            "revocation_endpoint": "https://op.example/revoke",
+            "revocation_endpoint_auth_methods_supported": ["client_secret_post"],
+        });
+        ProviderMetadata::new(metadata).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_ready_is_not_made_ready_again() {
+        let client = OpenID::new("id", "secret", metadata()).unwrap();
+        assert!(client.oauth2().ready().await.unwrap().is_same(client.oauth2()));
+    }
+
+    #[test]
+    fn how_a_client_revokes_is_the_applications_choice_before_it_is_the_metadatas() {
+        let revokes = |client: &OpenID| {
+            let protocol = client.oauth2().participant::<OpenIDConnect>().unwrap();
+            let ready = protocol.make_ready(client.oauth2(), &metadata()).unwrap();
+            (ready.revoke_auth(), ready.endpoints().get(Endpoint::Revocation).is_some())
+        };
+        let client = Discovery::new("https://op.example").client("id", "secret").unwrap();
+        assert_eq!(revokes(&client), (Some(ClientAuth::Post), true));
+        assert_eq!(revokes(&client.with_revoke_auth(ClientAuth::Basic)), (Some(ClientAuth::Basic), true));
+    }
+
+    #[test]
+    fn a_participant_says_where_its_metadata_comes_from() {
+        let client = Discovery::new("https://op.example").client("id", "secret-1").unwrap();
+        let shown = format!("{:?}", client.oauth2().participant::<OpenIDConnect>().unwrap());
+        assert!(shown.starts_with("OpenIDConnect") && shown.contains("https://op.example"), "{shown}");
+        assert!(shown.contains("openid-configuration") && !shown.contains("secret-1"), "{shown}");
+    }
 }

@@ -378,9 +378,228 @@ fn successor(old: &Claims, new: &Claims) -> Result<(), JwtRefusal> {
 
 #[cfg(test)]
 mod tests {
-    use oauth_core::serde_json::json;
+    use aws_lc_rs::hmac;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use oauth_core::{
+        Endpoint, HttpClient, HttpError, LoginOptions, Provider, Spec,
+        bytes::Bytes,
+        http,
+        provider_kit::{LoginSpec, ProfileSpec, Restriction},
+        serde_json::json,
+    };
 
     use super::*;
+    use crate::{
+        algorithm::Algorithm,
+        issuer::Tenants,
+        openid_connect::MetadataSource,
+        policy::VerificationPolicy,
+        testing::{self, Stopped, policy},
+    };
+
+    const ISSUER: &str = "https://op.example";
+    const SECRET: &str = "a secret that is long enough to sign with";
+
+    const SPEC: Spec = Spec {
+        name: "op",
+        issuer: Some(ISSUER),
+        endpoints: &[
+            (Endpoint::Authorization, "https://op.example/auth"),
+            (Endpoint::Token, "https://op.example/token"),
+            (Endpoint::Profile, "https://op.example/userinfo"),
+        ],
+        login: LoginSpec {
+            restrictions: &[
+                Restriction::parameter("domain", ConfirmedBy::IdToken, |asked, claims| {
+                    Restriction::same_at("/domain", asked, claims)
+                }),
+                Restriction::parameter("team", ConfirmedBy::Profile, |asked, profile| {
+                    Restriction::same_at("/team", asked, profile)
+                }),
+            ],
+            ..LoginSpec::RFC6749
+        },
+        ..Spec::OPENID
+    };
+    /// A provider whose profile is an API of its own.
+    const API: Spec = Spec { profile: ProfileSpec { id_at: "/id", ..Spec::OPENID.profile }, ..SPEC };
+
+    fn client(spec: &Spec, policy: VerificationPolicy) -> OAuth2 {
+        let protocol = OpenIDConnect::new(MetadataSource::Spec, policy);
+        OAuth2::from_spec(spec, "app", SECRET).with_participant(protocol).with_clock(Stopped)
+    }
+
+    fn protocol(client: &OAuth2) -> &OpenIDConnect {
+        client.participant().unwrap()
+    }
+
+    /// A token that the client secret signed, with these claims in place of those of a good one.
+    fn id_token(others: Value) -> String {
+        let claims = Value::Object(testing::claims(others)).to_string();
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let signed = format!("{}.{}", part(r#"{"alg":"HS256"}"#), part(&claims));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes())))
+    }
+
+    fn token(others: Value) -> OAuth2Token {
+        OAuth2Token::new("access").with_id_token(id_token(others))
+    }
+
+    async fn begun(client: &OAuth2, options: LoginOptions) -> LoginAttempt {
+        client.start_login("https://app.example/callback", options).await.unwrap().attempt
+    }
+
+    fn asks_for_openid(attempt: &LoginAttempt) -> bool {
+        attempt.scopes().any(|scope| scope == "openid")
+    }
+
+    #[tokio::test]
+    async fn id_14_what_an_id_token_confirms_is_asked_for_with_one() {
+        let client = client(&SPEC, policy());
+        for (params, asks) in
+            [(json!({"domain": "a.example"}), true), (json!({"team": "1"}), false), (json!({}), false)]
+        {
+            let options = LoginOptions::new().scopes(["email"]).extras_params(&params);
+            assert_eq!(asks_for_openid(&begun(&client, options).await), asks, "{params}");
+        }
+    }
+
+    #[tokio::test]
+    async fn id_12_a_login_that_must_bring_an_id_token_has_a_nonce() {
+        for (policy, scope, expects) in [
+            (policy(), "email", false),
+            (policy(), "openid", true),
+            (policy(), "email openid", true),
+            (policy().id_token_always(), "email", true),
+            (policy().openid_always(), "email", true),
+        ] {
+            let client = client(&SPEC, policy);
+            let attempt = begun(&client, LoginOptions::new().scopes([scope])).await;
+            assert_eq!(attempt.nonce().is_some(), expects, "{scope}");
+            assert_eq!(protocol(&client).expects_id_token(&attempt), expects, "{scope}");
+        }
+        let client = client(&SPEC, policy());
+        let hybrid = LoginOptions::new().scopes(["email"]).response_type(ResponseType::CodeIdToken);
+        let attempt = begun(&client, hybrid).await;
+        assert!(asks_for_openid(&attempt) && attempt.nonce().is_some());
+    }
+
+    #[tokio::test]
+    async fn id_15_whether_the_user_signed_in_anew_is_checked_where_an_id_token_tells() {
+        for (policy, scope, checked) in [
+            (policy(), "openid", true),
+            (policy(), "email", false),
+            (policy().prompt_login_unverified(), "openid", false),
+        ] {
+            let client = client(&SPEC, policy);
+            let attempt = begun(&client, LoginOptions::new().scopes([scope]).prompt("login")).await;
+            assert_eq!(attempt.max_age().is_some(), checked, "{scope}");
+        }
+    }
+
+    /// Answers with this ID token.
+    #[derive(Debug)]
+    struct Answers(String);
+
+    #[async_trait]
+    impl HttpClient for Answers {
+        async fn send(&self, _: http::Request<Bytes>) -> Result<http::Response<Bytes>, HttpError> {
+            let reply = json!({"access_token": "access", "token_type": "Bearer", "id_token": self.0});
+            Ok(http::Response::new(reply.to_string().into()))
+        }
+    }
+
+    #[tokio::test]
+    async fn cb_10_the_callbacks_issuer_is_compared_with_the_tokens_if_a_token_may_name_it() {
+        // The callback always names the first.
+        let (first, second, third) = (ISSUER, "https://b.example", "https://c.example");
+        for (accepted, named, is_good) in [
+            (&[first, second][..], first, true),
+            (&[first, second], second, false),
+            (&[second], second, true),
+            (&[second, third], third, true),
+        ] {
+            let issuers = Issuers::OneOf(accepted.iter().map(ToString::to_string).collect());
+            let policy = policy().algorithms([Algorithm::HS256]).issuers(issuers);
+            let client = client(&SPEC, policy);
+            let attempt = begun(&client, LoginOptions::new()).await;
+            let id_token = id_token(json!({"iss": named, "nonce": attempt.nonce()}));
+            let callback = Callback::from_query(&format!("code=c&state={}&iss={first}", attempt.state()));
+            let outcome = client.with_http_client(Answers(id_token)).finish_login(attempt, callback).await;
+            let check = outcome.err().map(|error| error.jwt_check());
+            assert_eq!(check, (!is_good).then_some(Some(JwtCheck::Agreement)), "{accepted:?} {named}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_issuer_of_a_user_is_looked_for_only_where_it_may_be_another() {
+        let several =
+            || policy().issuers(Issuers::OneOf(vec![ISSUER.to_owned(), "https://b.example".to_owned()]));
+        let with = |policy: VerificationPolicy| policy.algorithms([Algorithm::HS256]);
+        let moved = |client: OAuth2| {
+            client.with_endpoints(|all| all.with(Endpoint::Token, "https://elsewhere.example/token"))
+        };
+        let issuer =
+            async |client: &OAuth2, token: &OAuth2Token| protocol(client).issuer_of(client, token).await;
+        // Nothing verifies this one, so whoever looks at it fails.
+        let forged = OAuth2Token::new("access").with_id_token("a.b.c");
+        for client in [client(&SPEC, with(policy())), client(&API, with(several()))] {
+            assert_eq!(issuer(&client, &forged).await.unwrap(), None);
+        }
+        for client in [client(&SPEC, with(several())), moved(client(&SPEC, with(policy())))] {
+            assert!(issuer(&client, &forged).await.is_err());
+            assert_eq!(issuer(&client, &token(json!({}))).await.unwrap().as_deref(), Some(ISSUER));
+        }
+        let without = OAuth2Token::new("access");
+        assert_eq!(issuer(&moved(client(&SPEC, policy())), &without).await.unwrap(), None);
+        assert!(issuer(&client(&SPEC, several()), &without).await.is_err());
+    }
+
+    #[test]
+    fn a_token_may_name_another_issuer_than_the_client_does_where_one_is_listed_first() {
+        let named = |issuers: Issuers| {
+            let client = client(&SPEC, policy().issuers(issuers));
+            protocol(&client).is_named_otherwise(&client)
+        };
+        let other = || "https://b.example".to_owned();
+        assert!(named(Issuers::Aliases(vec![other(), ISSUER.to_owned()])));
+        assert!(!named(Issuers::Aliases(vec![ISSUER.to_owned(), other()])));
+        assert!(named(Issuers::OneOf(vec![other()])));
+        let tenants =
+            Issuers::Tenants { template: "https://op.example/{tenantid}".to_owned(), tenants: Tenants::Any };
+        assert!(!named(tenants));
+    }
+
+    #[tokio::test]
+    async fn a_profile_of_an_api_is_compared_with_the_token_if_both_say_whose_they_are() {
+        let check = async |policy: VerificationPolicy, claims: Value, profile: Value| {
+            let client = client(&API, policy.profile_id_claim("oid"));
+            protocol(&client).check_profile(&client, &token(claims), &profile).await.is_ok()
+        };
+        assert!(check(policy(), json!({"oid": "1"}), json!({"id": "1"})).await);
+        assert!(!check(policy(), json!({"oid": "1"}), json!({"id": "2"})).await);
+        assert!(check(policy(), json!({}), json!({"id": "1"})).await);
+        // Where the token decides who may sign in, it must say so.
+        assert!(!check(policy().require_claim("hd", ["a.example"]), json!({}), json!({"id": "1"})).await);
+    }
+
+    #[tokio::test]
+    async fn a_refresh_is_not_refused_for_an_issuer_while_nobody_has_said_which_are_accepted() {
+        for (tenants, is_refused) in
+            [(Tenants::Undecided, false), (Tenants::OneOf(vec!["1".to_owned()]), true)]
+        {
+            let template = "https://op.example/{tenantid}".to_owned();
+            let client = client(
+                &SPEC,
+                policy().algorithms([Algorithm::HS256]).issuers(Issuers::Tenants { template, tenants }),
+            );
+            let mut token = token(json!({"iss": "https://op.example/2", "tid": "2"}));
+            let checked = protocol(&client).check_refresh(&client, &mut token).await;
+            assert_eq!(checked.is_err(), is_refused);
+            assert_eq!(token.rejected_id_token().is_some(), !is_refused);
+        }
+    }
 
     fn claims(claims: &Value) -> Claims {
         claims.as_object().unwrap().clone()

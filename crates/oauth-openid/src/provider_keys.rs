@@ -293,6 +293,32 @@ mod tests {
         }
     }
 
+    /// A provider that publishes one more key with each request.
+    #[derive(Debug, Default)]
+    struct Growing(AtomicUsize);
+
+    #[derive(Debug)]
+    struct GrowingHttp(Arc<Growing>);
+
+    #[async_trait]
+    impl HttpClient for GrowingHttp {
+        async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+            let count = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
+            // Time for others to come.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let key = |id: usize| json!({"kty": "OKP", "crv": "Ed25519", "kid": id.to_string(), "x": URL_SAFE_NO_PAD.encode([1; 32])});
+            let keys: Vec<_> = (1..=count).map(key).collect();
+            Ok(Response::new(Bytes::from(json!({ "keys": keys }).to_string())))
+        }
+    }
+
+    fn wanted(id: &str) -> WantedKey {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let header = json!({"alg": "EdDSA", "kid": id}).to_string();
+        let token = format!("{}.{}.{}", part(&header), part("{}"), part("0"));
+        WantedKey::by(&Jws::parse(&token).unwrap(), Algorithm::EdDSA)
+    }
+
     /// A clock that does something once before it tells the time.
     struct Late(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
@@ -366,6 +392,44 @@ mod tests {
         }))));
         assert!(tokio::spawn(fixture.ask(VerificationPolicy::new().clock(meanwhile))).await.unwrap());
         assert_eq!(fixture.provider.requests.load(Ordering::SeqCst), 2);
+    }
+
+    fn on(http: impl HttpClient + 'static) -> OAuth2 {
+        OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token")
+            .with_http_client(http)
+            .with_endpoints(|all| all.with(Endpoint::Jwks, "https://op.example/jwks"))
+    }
+
+    #[tokio::test]
+    async fn jk_03_a_key_that_a_request_under_way_does_not_bring_is_asked_for_once_more() {
+        let provider = Arc::new(Growing::default());
+        let (client, policy, store) =
+            (on(GrowingHttp(provider.clone())), VerificationPolicy::new(), ProviderKeys::default());
+        store.read(&client, &policy).await.unwrap();
+        // Both wait for the second request, which began before the provider had the third key.
+        let (second, third) = (wanted("2"), wanted("3"));
+        let (one, other) = tokio::join!(store.of(&client, &policy, &second), async {
+            tokio::task::yield_now().await;
+            store.of(&client, &policy, &third).await
+        });
+        assert!(one.unwrap().fits(&second) && other.unwrap().fits(&third));
+        assert_eq!(provider.0.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn jk_04_an_unknown_key_is_asked_for_again_once_the_pause_is_over() {
+        for (pause, requests) in [(Duration::ZERO, 3), (Duration::from_secs(1), 2)] {
+            let provider = Arc::new(Growing::default());
+            // The clock stands still, so that no pause at all ends in the moment in which it begins.
+            let (client, policy) =
+                (on(GrowingHttp(provider.clone())), crate::testing::policy().key_pause(pause));
+            let store = ProviderKeys::default();
+            store.read(&client, &policy).await.unwrap();
+            for _ in 0..2 {
+                assert!(!store.of(&client, &policy, &wanted("x")).await.unwrap().fits(&wanted("x")));
+            }
+            assert_eq!(provider.0.load(Ordering::SeqCst), requests, "{pause:?}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     discovery::Discovery,
     jws::quoted,
     metadata::demands_in,
-    openid_connect::{MetadataSource, OpenIDConnect},
+    openid_connect::OpenIDConnect,
     policy::{UserInfoForm, VerificationPolicy},
     relying_party::OpenIDProvider,
 };
@@ -502,10 +502,8 @@ fn wrong(problem: impl Into<String>) -> Error {
 async fn registration_endpoint(client: &OpenID) -> Result<String> {
     let oauth2 = client.oauth2();
     let metadata = match oauth2.participant::<OpenIDConnect>() {
-        Some(protocol) if !matches!(protocol.source, MetadataSource::Spec) => {
-            protocol.metadata(oauth2).await?
-        }
-        _ => None,
+        Some(protocol) => protocol.metadata(oauth2).await?,
+        None => None,
     };
     let endpoint = metadata.and_then(|metadata| metadata.text("registration_endpoint").map(str::to_owned));
     endpoint.ok_or_else(|| oauth2.unsupported(REGISTER, "it has no registration_endpoint"))
@@ -621,5 +619,8 @@ mod tests {
         let shown =
             format!("{:?}", registered(json!({"client_secret": "secret-1", "client_secret_expires_at": 0})));
         assert!(shown.contains("\"id\"") && !shown.contains("secret-1"), "{shown}");
+        let metadata = ClientMetadata::new(["https://app.example/"]).set("software_statement", "secret-2");
+        let shown = format!("{metadata:?}");
+        assert!(shown.contains("software_statement") && !shown.contains("secret-2"), "{shown}");
     }
 }

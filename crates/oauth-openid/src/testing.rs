@@ -15,8 +15,9 @@ pub(crate) const NOW: i64 = 1_790_000_000;
 /// The leeway of [`policy`], in seconds.
 pub(crate) const LEEWAY: i64 = 60;
 
+/// A clock that shows [`NOW`].
 #[derive(Debug)]
-struct Stopped;
+pub(crate) struct Stopped;
 
 impl Clock for Stopped {
     fn now(&self) -> OffsetDateTime {

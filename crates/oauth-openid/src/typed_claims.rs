@@ -186,10 +186,6 @@ impl<'de> SeqAccess<'de> for Items<'de> {
     ) -> Result<Option<S::Value>, Self::Error> {
         self.0.next().map(|item| seed.deserialize(Tolerant(item))).transpose()
     }
-
-    fn size_hint(&self) -> Option<usize> {
-        Some(self.0.len())
-    }
 }
 
 struct Members<'v> {

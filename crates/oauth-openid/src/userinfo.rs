@@ -6,7 +6,8 @@ use oauth_core::{
 };
 
 use crate::{
-    claims::{ClaimsExt, seconds},
+    claims::ClaimsExt,
+    expectations::{Expiry, check_unexpired},
     jws::{JwtRefusal, shown},
     openid_connect::OpenIDConnect,
     policy::UserInfoForm,
@@ -65,13 +66,7 @@ impl OpenIDConnect {
             let reason = format!("its aud is {}, which is not this client", shown(claims.get("aud")));
             return Err(refuse((JwtCheck::Audience, reason)));
         }
-        let now = seconds(self.policy.clock.now());
-        if claims.contains_key("exp")
-            && claims.date("exp").is_none_or(|exp| exp + self.policy.leeway.as_secs_f64() <= now)
-        {
-            let reason = "it has expired (exp); is this machine's clock right?".to_owned();
-            return Err(refuse((JwtCheck::Expiry, reason)));
-        }
+        check_unexpired(&claims, &self.policy, Expiry::MayBeMissing).map_err(refuse)?;
         Ok(Value::Object(claims))
     }
 

@@ -302,3 +302,66 @@ impl OpenIDConnect {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{
+        Endpoint, Provider, Spec,
+        provider_kit::{LoginSpec, Restriction},
+        serde_json::json,
+    };
+
+    use super::*;
+    use crate::{
+        issuer::Tenants,
+        openid_connect::MetadataSource,
+        testing::{claims, policy},
+    };
+
+    const SPEC: Spec = Spec {
+        issuer: Some("https://op.example"),
+        endpoints: &[
+            (Endpoint::Authorization, "https://op.example/auth"),
+            (Endpoint::Token, "https://op.example/token"),
+        ],
+        login: LoginSpec {
+            restrictions: &[Restriction::parameter("domain", ConfirmedBy::IdToken, |asked, claims| {
+                Restriction::same_at("/domain", asked, claims)
+            })],
+            ..LoginSpec::RFC6749
+        },
+        ..Spec::OPENID
+    };
+
+    #[test]
+    fn users_of_tenants_were_never_known_under_the_clients_own_issuer() {
+        let tenants =
+            Issuers::Tenants { template: "https://op.example/{tenantid}".to_owned(), tenants: Tenants::Any };
+        let several = Issuers::OneOf(vec!["https://op.example".to_owned(), "https://b.example".to_owned()]);
+        for (issuers, iss, former) in [
+            (tenants, "https://op.example/1", vec![]),
+            (several, "https://b.example", vec![("https://op.example", "alice")]),
+        ] {
+            let protocol = OpenIDConnect::new(MetadataSource::Spec, policy().issuers(issuers));
+            let client = OAuth2::from_spec(&SPEC, "app", "secret");
+            let identity = protocol.identity(&client, claims(json!({ "iss": iss }))).unwrap();
+            assert_eq!((&*identity.issuer, identity.former_keys()), (iss, former));
+        }
+    }
+
+    #[test]
+    fn a_token_that_does_not_say_who_its_user_is_refreshes_and_does_not_sign_in() {
+        let client =
+            OAuth2::from_spec(&SPEC, "app", "secret").with_authorize_params(&json!({"domain": "a.example"}));
+        let protocol = OpenIDConnect::new(MetadataSource::Spec, policy());
+        let check = |operation, others: Value| {
+            protocol.check_user(&client, operation, &claims(others)).err().and_then(|error| error.jwt_check())
+        };
+        for operation in [Operation::FINISH_LOGIN, Operation::REFRESH_TOKEN] {
+            assert_eq!(check(operation, json!({"domain": "a.example"})), None);
+            assert_eq!(check(operation, json!({"domain": "b.example"})), Some(JwtCheck::Restriction));
+        }
+        assert_eq!(check(Operation::FINISH_LOGIN, json!({})), Some(JwtCheck::Restriction));
+        assert_eq!(check(Operation::REFRESH_TOKEN, json!({})), None);
+    }
+}

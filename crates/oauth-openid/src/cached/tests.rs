@@ -1,5 +1,5 @@
 use oauth_core::{
-    Provider, SystemClock, async_trait,
+    ErrorClass, MemoryCache, Provider, SystemClock, async_trait,
     http::{Request, Response},
 };
 
@@ -147,6 +147,89 @@ fn what_another_process_kept_is_taken_if_it_is_newer_and_of_the_same_document() 
     let same = KeptDocument { document: JsonText::of(&json!({})), ..kept(url, "", now - 50) };
     cached.import(same, &reading());
     assert_eq!(*cached.fresh(SystemClock.now()).unwrap(), json!({ "read_at": now - 50 }));
+}
+
+fn client_on(http: impl HttpClient + 'static) -> OAuth2 {
+    OAuth2::new("id", "secret", "https://op.example/auth", "https://op.example/token").with_http_client(http)
+}
+
+/// A provider that is down.
+#[derive(Debug)]
+struct Down;
+
+#[async_trait]
+impl HttpClient for Down {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        Err(HttpError::new(HttpErrorKind::Timeout))
+    }
+}
+
+#[tokio::test]
+async fn while_the_provider_is_down_the_newest_document_serves_that_anybody_kept() {
+    let now = SystemClock.now().unix_timestamp();
+    let kept = |whose: &str, age: i64| KeptDocument {
+        url: reading().url,
+        issuer: String::new(),
+        document: JsonText::of(&json!(whose)),
+        read_at: now - age,
+        fresh_for: 100,
+    };
+    // Each is stale, and may be used for an hour.
+    for (own, shared, newest) in [
+        (None, Some(200), Some("shared")),
+        (Some(300), Some(200), Some("shared")),
+        (Some(200), Some(300), Some("own")),
+        (Some(200), Some(200), Some("own")),
+        (Some(200), None, Some("own")),
+        (None, Some(90_000), None),
+        (None, None, None),
+    ] {
+        let cache: Arc<dyn SharedCache> = Arc::new(MemoryCache::default());
+        let documents = SharedDocuments { cache, trust_domain: "default".to_owned() };
+        let policy = CachePolicy { stale: Duration::from_secs(3_600), ..CachePolicy::METADATA };
+        let reading = Reading { shared: Some(documents.clone()), policy, ..reading() };
+        if let Some(age) = shared {
+            documents.put(&reading, &kept("shared", age)).await;
+        }
+        let cached = Arc::new(Cached::<Value>::default());
+        if let Some(age) = own {
+            cached.import(kept("own", age), &reading);
+        }
+        // Whoever waited for the provider is told what there is; the next one, what is the newest.
+        let client = client_on(Down);
+        let read = cached.get(&client, &reading).await;
+        assert_eq!(read.is_ok(), newest.is_some(), "{own:?} {shared:?}");
+        let read = cached.get(&client, &reading).await.ok();
+        assert_eq!(read.as_deref(), newest.map(|newest| json!(newest)).as_ref(), "{own:?} {shared:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_was_given_up_changes_nothing_any_more() {
+    let (client, reading) = (client_on(Empty), reading());
+    let cached = Arc::new(Cached::<Value>::default());
+    let late = cached.begin(&mut cached.state(), &client, &reading, ReadFrom::Provider, None);
+    let next = cached.begin(&mut cached.state(), &client, &reading, ReadFrom::Provider, None);
+    // Whoever waited for it has the answer all the same.
+    assert_eq!(*late.outcome(&client, &reading, None).await.unwrap().unwrap(), json!({}));
+    assert!(cached.export().is_none() && cached.state().in_progress().is_some());
+    next.outcome(&client, &reading, None).await.unwrap().unwrap();
+    assert!(cached.export().is_some() && cached.state().in_progress().is_none());
+}
+
+#[test]
+fn those_who_wait_for_one_document_are_bounded() {
+    let (client, reading) = (client_on(Empty), reading());
+    let cached = Arc::new(Cached::<Value>::default());
+    // The state is never locked for longer, because the request locks it when it is dropped.
+    let join = || cached.state().join(&client, &reading);
+    assert!(join().is_none());
+    let _first = cached.begin(&mut cached.state(), &client, &reading, ReadFrom::Provider, None);
+    let others: Vec<_> = (1..MOST_WAITING).map(|_| join().unwrap().unwrap()).collect();
+    let error = join().unwrap().err().unwrap();
+    assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    drop(others);
+    assert!(join().unwrap().is_ok());
 }
 
 #[test]
