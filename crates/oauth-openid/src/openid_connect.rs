@@ -160,7 +160,9 @@ fn choose_authentication(
         // A provider whose revocation cannot be used is still one to sign in with.
         match metadata.client_auth("revocation_endpoint", public) {
             _ if client.revoke_auth().is_some() => {}
-            Ok(auth) => ready = ready.with_revoke_auth(auth),
+            // What is set here is sent even where the token itself authenticates the request.
+            Ok(auth) if Some(auth) != ready.chosen_client_auth() => ready = ready.with_revoke_auth(auth),
+            Ok(_) => {}
             Err(_) => found = found.without(Endpoint::Revocation),
         }
         // Without a list of its own, the methods are whatever the server says elsewhere (RFC 8414 section 2).
@@ -208,6 +210,9 @@ mod tests {
         };
         let client = Discovery::new("https://op.example").client("id", "secret").unwrap();
         assert_eq!(revokes(&client), (Some(ClientAuth::Post), true));
+        // The method of the token endpoint needs no saying.
+        let posts = client.clone().with_client_auth(ClientAuth::Post);
+        assert_eq!(revokes(&posts), (None, true));
         assert_eq!(revokes(&client.with_revoke_auth(ClientAuth::Basic)), (Some(ClientAuth::Basic), true));
     }
 

@@ -58,7 +58,8 @@ pub(super) const SUBJECTS: [MutatedCrate; 4] = [
         tests: ("oauth-mutants-web", "mutants"),
         left_out: &[],
         skipped: None,
-        around: &["oauth-tests", "oauth-web-axum"],
+        // The first of these turns the feature `metrics` on.
+        around: &["oauth-observability-tests", "oauth-rows-tests", "oauth-tests", "oauth-web-axum"],
     },
 ];
 
