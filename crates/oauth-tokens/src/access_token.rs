@@ -68,3 +68,18 @@ impl fmt::Debug for AccessToken {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_of_an_access_token_is_not_the_token() {
+        let token = json!({ "access_token": "AT-17", "token_type": "Bearer", "scope": "mail", "refresh_token": "RT-17" });
+        let shown = format!("{:?}", AccessToken::new(Arc::new(from_value(token).unwrap())));
+        assert!(shown.contains("Bearer") && shown.contains("mail"), "{shown}");
+        assert!(!shown.contains("AT-17") && !shown.contains("RT-17"), "{shown}");
+    }
+}

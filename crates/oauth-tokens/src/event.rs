@@ -282,3 +282,36 @@ pub(crate) fn show_unsaved(_count: usize) {
     #[cfg(feature = "metrics")]
     metrics::gauge!(telemetry::metric::TOKENS_UNSAVED).set(_count as f64);
 }
+
+#[cfg(all(test, feature = "tracing"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_does_not_name_the_subject() {
+        let key = TokenKey::new("corp", "ada@example.com").with_tenant("acme").with_label("mail");
+        let shown = without_key(&TokenError::NotFound { key: key.clone() }, &key);
+        assert!(shown.contains("corp") && !shown.contains("ada"), "{shown}");
+    }
+
+    #[test]
+    fn an_event_in_the_log_has_the_name_of_its_outcome() {
+        let grant =
+            DeadGrant { reason: crate::state::DeadReason::NoRefreshToken, at: crate::calendar::time(0) };
+        for outcome in [
+            Outcome::FurtherToken { version: 1, expires_at: None },
+            Outcome::Adopted { version: 1 },
+            Outcome::Restored { version: 1 },
+            Outcome::TakenOver,
+            Outcome::Resealed { version: 1 },
+            Outcome::Dead(grant),
+            Outcome::Transient(TokenError::Closed),
+            Outcome::Recovered(Trouble::Store),
+            Outcome::Deleted,
+            Outcome::Revoked(Revoked::AtTheProvider),
+            Outcome::Revived,
+        ] {
+            assert_eq!(event_name(&outcome), format!("oauth.tokens.{}", outcome.name()));
+        }
+    }
+}

@@ -158,3 +158,51 @@ impl SharedState {
         Some(all.collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{access_token_request::AccessTokenRequest, calendar::time, rest::Rest};
+
+    fn wanted(scope: usize) -> Wanted {
+        AccessTokenRequest::new().with_scopes([scope.to_string()]).wanted().unwrap().as_ref().clone()
+    }
+
+    #[test]
+    fn the_oldest_further_token_makes_room_and_what_is_of_no_use_does_first() {
+        let token = || {
+            let token = oauth_core::serde_json::json!({ "access_token": "AT", "expires_in": 3600 });
+            oauth_core::serde_json::from_value(token).unwrap()
+        };
+        let now = OffsetDateTime::now_utc();
+        let scopes = |state: &TokenState| -> Vec<_> {
+            state.further.iter().map(|further| further.wanted.clone()).collect()
+        };
+        let add = |state: TokenState, scope: usize| {
+            state.with_further(&wanted(scope), token(), now + std::time::Duration::from_secs(scope as u64))
+        };
+        let full = (0..MOST_FURTHER).fold(TokenState::default(), add);
+        assert_eq!(full.further.len(), MOST_FURTHER);
+        let more = add(full.clone(), MOST_FURTHER);
+        assert!(scopes(&more) == (1..=MOST_FURTHER).map(wanted).collect::<Vec<_>>());
+
+        // All of them have expired; a failure is remembered while the provider is left alone.
+        let late = now + std::time::Duration::from_secs(2 * 3600);
+        let failure = |wait: u64| FurtherFailure {
+            rest: Rest::new(late, None, std::time::Duration::from_secs(wait)),
+            failures: 1,
+            message: "HTTP 503".to_owned(),
+            refused: None,
+        };
+        let failed = full.with_further_failure(&wanted(98), failure(60), late, true);
+        let failed = failed.with_further_failure(&wanted(99), failure(10), late, true);
+        let of_use = |seconds: i64| -> Vec<_> {
+            let of_use = failed.further_of_use(late.unix_timestamp() + seconds);
+            of_use.into_iter().map(|further| further.wanted).collect()
+        };
+        assert!(of_use(5) == [wanted(98), wanted(99)]);
+        assert!(of_use(30) == [wanted(98)]);
+        assert!(of_use(90).is_empty());
+        assert!(full.live_further(time(0).unix_timestamp()).len() == MOST_FURTHER);
+    }
+}

@@ -18,8 +18,8 @@ use oauth_core::{
 };
 use oauth_reqwest::{reqwest, reqwest_client};
 use oauth_tokens::{
-    AuthorizedClient, Hosts, MemoryStore, RequestError, TokenError, TokenManager, TokenMiddleware,
-    testkit::RotatingServer,
+    AuthorizedClient, Hosts, MemoryStore, RequestError, TokenError, TokenKey, TokenManager, TokenMiddleware,
+    TokenSource, testkit::RotatingServer,
 };
 use reqwest_middleware::ClientBuilder;
 
@@ -207,6 +207,45 @@ async fn br_03_a_token_that_would_break_a_header_is_not_sent() {
         assert!(matches!(error, RequestError::TokenType(_)), "{token:?}: {error}");
     }
     assert!(api.seen().is_empty());
+}
+
+/// Obtains tokens in a way of its own, without an OAuth client.
+#[derive(Debug)]
+struct OfAVault(&'static str);
+
+#[async_trait]
+impl TokenSource for OfAVault {
+    fn name(&self) -> &str {
+        "testkit"
+    }
+
+    fn needs_login(&self, _: &TokenKey) -> bool {
+        false
+    }
+
+    async fn obtain(&self, _: &TokenKey, _: Option<&OAuth2Token>) -> oauth_core::Result<OAuth2Token> {
+        Ok(OAuth2Token::new(self.0))
+    }
+
+    async fn revoke(&self, _: &TokenKey, _: &OAuth2Token) -> oauth_core::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_source_without_a_client_has_its_tokens_sent_and_none_that_would_break_a_header() {
+    let provider = RotatingServer::new();
+    let api = Api::start(&provider, None).await;
+    let http = reqwest_client(|defaults| defaults).unwrap();
+    let client = |token| {
+        let manager = TokenManager::builder(MemoryStore::new(), sealer()).source(OfAVault(token)).build();
+        AuthorizedClient::new(http.clone(), manager.unwrap(), key(), api.host())
+    };
+    let error = client("a\r\nx: y").send(http.get(&api.origin)).await.unwrap_err();
+    assert!(matches!(error, RequestError::TokenType(_)), "{error}");
+    assert!(api.seen().is_empty());
+    client("of-a-vault").send(http.get(&api.origin)).await.unwrap();
+    assert_eq!(api.seen(), ["GET / Bearer of-a-vault "]);
 }
 
 #[tokio::test]

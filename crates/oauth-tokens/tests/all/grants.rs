@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use oauth_core::{
-    ErrorClass, HttpClient, HttpError, OAuth2, Operation, Provider, async_trait,
+    ErrorClass, HttpClient, HttpError, OAuth2, OAuth2Token, Operation, Provider, async_trait,
     bytes::Bytes,
     http::{Request, Response},
 };
+use oauth_fapi::{CibaRequest, TokenExchange, TokenType};
 use oauth_tokens::{
-    AccessTokenRequest, ClientCredentials, GrantSource, JwtBearer, MemoryStore, Revoked, TokenError,
-    TokenKey, TokenManager, TokenSource,
+    AccessTokenRequest, CibaSource, ClientCredentials, GrantSource, JwtBearer, MemoryStore, Revoked,
+    TokenError, TokenExchangeSource, TokenKey, TokenManager, TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -129,7 +130,9 @@ async fn a_machines_grant_does_not_die() {
     // Clocks that differ are a common reason.
     server.fail_next(ServerFault::Reply(400, r#"{"error": "invalid_grant"}"#, None));
     for _ in 0..10 {
-        assert!(matches!(manager.get(&key).await, Err(TokenError::RefreshFailed { .. })));
+        let error = manager.get(&key).await.unwrap_err();
+        assert!(matches!(error, TokenError::RefreshFailed { .. }), "{error}");
+        assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
     }
     assert_eq!(server.token_requests(), 1);
     clock.forward(std::time::Duration::from_secs(6));
@@ -144,6 +147,20 @@ fn the_values_of_parameters_are_not_shown() {
         .with_parameter("password", "hunter2");
     let shown = format!("{credentials:?} {bearer:?}");
     assert!(shown.contains("password") && !shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("AssertionSource(…)"), "{shown}");
+    let (client, provider) = (server.client(), Arc::new(server.client()));
+    let grant = |_: TokenKey| async { Ok(OAuth2Token::new("hunter2")) };
+    let given = |_: &TokenKey| Ok(TokenExchange::new("hunter2", TokenType::AccessToken));
+    let whom = |_: &TokenKey| Ok(CibaRequest::for_login_hint("hunter2"));
+    for (shown, name) in [
+        (format!("{:?}", GrantSource::new(client.clone(), grant)), "GrantSource {"),
+        (format!("{:?}", TokenExchangeSource::new(client, given)), "TokenExchangeSource {"),
+        (format!("{:?}", CibaSource::new(provider, whom)), "CibaSource {"),
+        (format!("{:?}", MemoryStore::new()), "MemoryStore"),
+        (format!("{:?}", TokenKey::new("testkit", "ada")), "TokenKey { tenant: \"\", subject: \"ada\""),
+    ] {
+        assert!(shown.starts_with(name) && !shown.contains("hunter2"), "{shown}");
+    }
     let builder = TokenManager::builder(MemoryStore::new(), sealer()).source(credentials).source(bearer);
     let shown = format!("{builder:?}");
     assert!(shown.contains("testkit") && !shown.contains("hunter2"), "{shown}");
@@ -194,15 +211,77 @@ async fn what_one_request_is_for_takes_the_place_of_that_parameter_alone() {
     assert_eq!(*noted.lock().unwrap(), [request]);
 }
 
-#[tokio::test]
-async fn a_token_that_was_had_for_an_assertion_is_revoked_at_the_provider() {
-    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
-    let source = JwtBearer::new(server.client(), |_: &TokenKey| Ok("e30.e30.c2ln".to_owned()));
+async fn is_revoked_at_the_provider(server: &RotatingServer, source: impl TokenSource + 'static) {
     let key = TokenKey::new("testkit", "ada@example.com");
     assert_eq!(source.client(&key).unwrap().client_id(), "client");
-    let manager = manager(source, &store, &clock);
+    let manager = manager(source, &MemoryStore::new(), &Hands::new());
     let token = manager.get(&key).await.unwrap();
     assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
     assert!(!server.knows(token.access_token()));
     assert!(manager.list("", key.subject()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_machines_token_is_revoked_at_the_provider() {
+    let server = RotatingServer::new();
+    let bearer = JwtBearer::new(server.client(), |_: &TokenKey| Ok("e30.e30.c2ln".to_owned()));
+    is_revoked_at_the_provider(&server, bearer).await;
+    is_revoked_at_the_provider(&server, ClientCredentials::new(server.client())).await;
+}
+
+#[tokio::test]
+async fn an_exchange_is_for_what_was_asked_for_and_for_nothing_else() {
+    const REPLY: &str = r#"{"access_token": "exchanged", "token_type": "Bearer", "expires_in": 3600,
+        "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}"#;
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    server.fail_always(Some(ServerFault::Reply(200, REPLY, None)));
+    let (client, noted) = noting(&server);
+    let given = |_: &TokenKey| Ok(TokenExchange::new("given", TokenType::AccessToken));
+    let source = TokenExchangeSource::new(client, given).with_exchange(|exchange| {
+        exchange.with_audience("own").with_resource("https://own.example").with_scopes(["own"])
+    });
+    let key = TokenKey::new("testkit", "user-17");
+    assert_eq!(source.client(&key).unwrap().client_id(), "client");
+    let manager = manager(source, &store, &clock);
+    let request = AccessTokenRequest::new;
+    for (request, expected) in [
+        (request().with_scopes(["mail"]), "resource=https%3A%2F%2Fown.example&audience=own&scope=mail"),
+        (request().with_resource("https://files.example"), "resource=https%3A%2F%2Ffiles.example&scope=own"),
+        (request().with_audience("files"), "audience=files&scope=own"),
+    ] {
+        manager.get_for(&key, &request).await.unwrap();
+        let sent = noted.lock().unwrap().pop().unwrap();
+        let mut fields: Vec<_> = sent.rsplit(' ').next().unwrap().split('&').collect();
+        fields
+            .retain(|field| ["resource=", "audience=", "scope="].iter().any(|name| field.starts_with(name)));
+        assert_eq!(fields.join("&"), expected);
+    }
+    assert_eq!(manager.get(&key).await.unwrap().access_token(), "exchanged");
+    assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
+    let sent = noted.lock().unwrap().pop().unwrap();
+    assert!(sent.contains("/revoke token=exchanged"), "{sent}");
+}
+
+#[tokio::test]
+async fn an_outage_has_no_user_asked_who_has_agreed_before() {
+    let (server, clock, store) = (RotatingServer::new(), Hands::new(), MemoryStore::new());
+    let (client, noted) = noting(&server);
+    let whom = |key: &TokenKey| Ok(CibaRequest::for_login_hint(key.subject()));
+    let source = CibaSource::new(Arc::new(client), whom);
+    let key = TokenKey::new("testkit", "user-17");
+    assert_eq!(
+        (source.client_id(&key), source.client(&key).unwrap().client_id()),
+        (Some("client"), "client")
+    );
+    let manager = manager(source, &store, &clock);
+    manager.put(&key, &server.sign_in_expired().unwrap()).await.unwrap();
+    server.fail_next(ServerFault::Reply(503, "", None));
+    let error = manager.get(&key).await.unwrap_err();
+    assert!(matches!(error.class(), ErrorClass::Transient { .. }), "{error}");
+    assert!(error.to_string().contains("503"), "{error}");
+    assert_eq!(noted.lock().unwrap().len(), 1);
+    clock.forward(std::time::Duration::from_secs(120));
+    let token = manager.get(&key).await.unwrap();
+    assert_eq!(manager.revoke(&key).await.unwrap(), Revoked::AtTheProvider);
+    assert!(!server.knows(token.access_token()));
 }

@@ -167,6 +167,18 @@ async fn rv_03_where_access_tokens_are_revoked_none_but_a_live_one_is() {
         server.fail_next(dead);
         assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
     }
+
+    // An outage says nothing of the token.
+    manager.put(&key(), &server.sign_in().unwrap()).await.unwrap();
+    server.fail_next(ServerFault::Reply(503, "", None));
+    let error = manager.revoke(&key()).await.unwrap_err();
+    assert!(matches!(error, TokenError::RevokeFailed { .. }), "{error}");
+
+    // Where there is no refresh token, an access token that is dead leaves nothing to revoke.
+    manager.put(&key(), &server.sign_in().unwrap().access_token_only()).await.unwrap();
+    server.fail_next(DEAD);
+    server.fail_next(DEAD);
+    assert_eq!(manager.revoke(&key()).await.unwrap(), Revoked::AtTheProvider);
 }
 
 #[tokio::test]
@@ -300,9 +312,14 @@ fn a_refresh_that_fell_with_its_runtime_is_taken_up_by_another() {
     let doomed = manager.clone();
     first.spawn(async move { doomed.get(&key()).await });
     first.block_on(until_asked(&server, 1));
+    // One waits for it already, and one comes later.
+    let waiting = manager.clone();
+    let waiting = std::thread::spawn(move || runtime().block_on(waiting.get(&key())));
+    std::thread::sleep(Duration::from_millis(50));
     first.shutdown_background();
     let token = runtime().block_on(manager.get(&key())).unwrap();
     assert!(server.knows(token.access_token()));
+    assert_eq!(waiting.join().unwrap().unwrap(), token);
 }
 
 #[tokio::test]

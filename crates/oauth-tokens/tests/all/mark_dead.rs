@@ -11,7 +11,7 @@ use oauth_tokens::{
     TokenStore, testkit::RotatingServer,
 };
 
-use crate::support::builder;
+use crate::support::{Shaky, builder};
 
 fn key(subject: &str) -> TokenKey {
     TokenKey::new("testkit", subject)
@@ -53,6 +53,22 @@ async fn a_grant_that_was_ended_is_dead_for_its_reason() {
     manager.mark_dead(&ann, &DeadMark::new("account_disabled")).await.unwrap();
     manager.put(&ann, &server.sign_in().unwrap()).await.unwrap();
     manager.get(&ann).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_waits_to_be_saved_may_be_the_one_that_is_meant() {
+    let (server, store) = (RotatingServer::new(), Shaky::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    let ann = key("ann");
+    manager.put(&ann, &server.sign_in_expired().unwrap()).await.unwrap();
+    // It takes the mark, and not the token.
+    store.take_no_more_saves_after(1);
+    let error = manager.get(&ann).await.unwrap_err();
+    let TokenError::NotSaved { token, .. } = error else { panic!("{error}") };
+    store.takes_saves_again();
+    let mark =
+        DeadMark::new("consent_revoked").of_token(move |one| one.access_token() == token.access_token());
+    assert!(manager.mark_dead(&ann, &mark).await.unwrap());
 }
 
 #[tokio::test]

@@ -2,7 +2,11 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::Duration,
@@ -72,6 +76,36 @@ fn a_manager_works_without_tokio_on_a_runtime_of_its_own() {
 
     // Without it, the manager says what is missing.
     let manager = builder(store, &server).build().unwrap();
+    let error = block_on(manager.get_token(&key())).unwrap_err();
+    assert!(matches!(error, TokenError::NoRuntime), "{error}");
+}
+
+/// It takes tasks and carries out none, as one that is shutting down.
+#[derive(Debug, Default)]
+struct Ending(AtomicUsize);
+
+#[async_trait]
+impl Runtime for Ending {
+    fn spawn(&self, _: Task) -> Result<(), TokenError> {
+        assert!(self.0.fetch_add(1, Ordering::SeqCst) < 10, "it is asked again and again");
+        Ok(())
+    }
+
+    async fn sleep(&self, _: Duration) {}
+}
+
+#[test]
+fn on_a_runtime_that_carries_out_nothing_nobody_waits_for_ever() {
+    let (server, store) = (RotatingServer::new(), MemoryStore::new());
+    block_on(
+        builder(store.clone(), &server)
+            .runtime(Threads)
+            .build()
+            .unwrap()
+            .put(&key(), &server.sign_in_expired().unwrap()),
+    )
+    .unwrap();
+    let manager = builder(store, &server).runtime(Ending::default()).build().unwrap();
     let error = block_on(manager.get_token(&key())).unwrap_err();
     assert!(matches!(error, TokenError::NoRuntime), "{error}");
 }

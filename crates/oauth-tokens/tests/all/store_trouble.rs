@@ -1,11 +1,17 @@
 //! The store is down, forgets to answer, or comes back too late.
 
-use std::time::Duration;
+use std::{collections::VecDeque, sync::Mutex, time::Duration};
 
-use oauth_core::ErrorClass;
-use oauth_tokens::{Revoked, TokenError, testkit::RotatingServer};
+use oauth_core::{ErrorClass, async_trait};
+use oauth_tokens::{
+    MemoryStore, Put, Revoked, StoreError, StoreOperation, TokenError,
+    testkit::{HookedStore, RotatingServer, StoreCall, StoreHook},
+};
 
-use crate::support::{Hands, Shaky, builder, key, stored};
+use crate::{
+    later_logins::{again, of_ada},
+    support::{Hands, Shaky, builder, key, stored},
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -216,6 +222,41 @@ async fn a_put_whose_replies_were_lost_counts() {
         assert_eq!(stored(&manager, &key()).await.token.as_ref(), Some(&new));
         assert_eq!(*manager.get_token(&key()).await.unwrap(), new);
     }
+}
+
+/// Looks into the store that fail, one after the other.
+#[derive(Default)]
+struct FailingLooks(Mutex<VecDeque<StoreError>>);
+
+#[async_trait]
+impl StoreHook for FailingLooks {
+    async fn before(&self, call: &StoreCall<'_>) -> Result<(), StoreError> {
+        let is_look = call.operation == StoreOperation::Load;
+        match is_look.then(|| self.0.lock().unwrap().pop_front()).flatten() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_record_that_does_not_load_for_a_moment_keeps_its_refresh_token() {
+    let server = RotatingServer::new();
+    let store = HookedStore::new(MemoryStore::new(), FailingLooks::default());
+    let manager = builder(store.clone(), &server).build().unwrap();
+    manager.put(&key(), &of_ada(&server.sign_in().unwrap())).await.unwrap();
+    let broken = || StoreError::permanent(StoreOperation::Load, "the row is broken");
+    let down = || StoreError::transient(StoreOperation::Load, "the store is down");
+    for errors in [vec![broken()], vec![broken(), down()], vec![down(), broken(), down()]] {
+        let what = format!("{errors:?}");
+        store.hook().0.lock().unwrap().extend(errors);
+        let put = manager.put(&key(), &again(&server)).await.unwrap();
+        assert_eq!(put, Put::WithStoredRefreshToken, "{what}");
+    }
+    // Only what is broken each time is replaced.
+    store.hook().0.lock().unwrap().extend([broken(), broken()]);
+    let put = manager.put(&key(), &again(&server)).await.unwrap();
+    assert!(matches!(put, Put::WithoutRefreshToken(_)), "{put:?}");
 }
 
 #[tokio::test(start_paused = true)]
