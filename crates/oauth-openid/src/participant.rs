@@ -378,13 +378,12 @@ fn successor(old: &Claims, new: &Claims) -> Result<(), JwtRefusal> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::hmac;
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use oauth_core::{
         Endpoint, HttpClient, HttpError, LoginOptions, Provider, Spec,
         bytes::Bytes,
         http,
-        provider_kit::{LoginSpec, ProfileSpec, Restriction},
+        provider_kit::{LoginSpec, ProfileSpec, Restriction, hmac_sha256_base64},
         serde_json::json,
     };
 
@@ -438,8 +437,8 @@ mod tests {
         let claims = Value::Object(testing::claims(others)).to_string();
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         let signed = format!("{}.{}", part(r#"{"alg":"HS256"}"#), part(&claims));
-        let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes())))
+        let tag = hmac_sha256_base64(SECRET, signed.as_bytes()).replace('+', "-").replace('/', "_");
+        format!("{signed}.{}", tag.trim_end_matches('='))
     }
 
     fn token(others: Value) -> OAuth2Token {

@@ -520,7 +520,7 @@ mod one_or_several {
 
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Stored {
+    enum OneOrSeveral {
         One(OAuth2Token),
         Several(Vec<OAuth2Token>),
     }
@@ -535,9 +535,9 @@ mod one_or_several {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<OAuth2Token>, D::Error> {
-        Ok(match Stored::deserialize(deserializer)? {
-            Stored::One(token) => vec![token],
-            Stored::Several(tokens) => tokens,
+        Ok(match OneOrSeveral::deserialize(deserializer)? {
+            OneOrSeveral::One(token) => vec![token],
+            OneOrSeveral::Several(tokens) => tokens,
         })
     }
 }
