@@ -43,14 +43,33 @@ fn strip_mark(input: &[u8]) -> &[u8] {
     input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input)
 }
 
-/// Keys are read or refused, in a time that grows with their text alone.
+/// Keys are read or refused, in a time that grows with their text alone. A private key among them is shown to nobody.
 pub(crate) fn jwks(input: &[u8]) {
     let Ok(document) = serde_json::from_slice::<Value>(input) else { return };
     let begun = Instant::now();
     let keys = JwkSet::new(&document);
     let limit = Duration::from_millis(500) + Duration::from_micros(200) * u32::try_from(input.len()).unwrap();
     assert!(begun.elapsed() < limit, "{:?} for {} bytes", begun.elapsed(), input.len());
+    let shown = match &keys {
+        Ok(keys) => format!("{keys:?}"),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    shows_none(&shown, private_members(&document));
     let Ok(keys) = keys else { return };
     assert!(document["keys"].as_array().is_some_and(|keys| !keys.is_empty()));
     assert!(keys.verify("e30.e30.", &[]).is_err());
+}
+
+/// What only its owner knows of a key (RFC 7518 section 6), if nothing else in the document is the same text.
+fn private_members(document: &Value) -> impl Iterator<Item = &str> {
+    const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "k"];
+    let keys = || document["keys"].as_array().into_iter().flatten();
+    let public: Vec<_> = keys()
+        .filter_map(Value::as_object)
+        .flatten()
+        .filter(|(name, _)| !PRIVATE.contains(&name.as_str()))
+        .map(|(_, value)| value.to_string())
+        .collect();
+    let private = keys().flat_map(|key| PRIVATE.iter().filter_map(move |name| key.get(name)?.as_str()));
+    private.filter(move |secret| !public.iter().any(|text| text.contains(secret)))
 }

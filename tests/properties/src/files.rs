@@ -31,7 +31,11 @@ pub(crate) fn registry(input: &[u8]) {
             match block_on(Registry::from_config(&config)) {
                 Ok(registry) => {
                     assert_eq!(registry.iter().count(), config.len());
-                    assert!(config.keys().all(|name| registry.get(name).is_ok()));
+                    for (name, entry) in &config {
+                        let client = registry.get(name).unwrap();
+                        assert_eq!(client.oauth2().client_id(), entry.config.client_id);
+                        assert_eq!(table[name]["client_id"].as_str(), Some(&*entry.config.client_id));
+                    }
                 }
                 Err(error) => shows_none(&format!("{error} {error:?}"), secrets()),
             }
@@ -39,15 +43,32 @@ pub(crate) fn registry(input: &[u8]) {
     }
 }
 
-/// The facts of a provider start an emulator that plays it, or are refused.
+/// The facts of a provider start an emulator that plays it where they say, or are refused.
 pub(crate) fn facts(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
+    let text = text.replace('|', "\n");
     block_on(async {
-        let started = Emulator::builder().provider("fuzzed", text.replace('|', "\n")).start();
+        let started = Emulator::builder().provider("fuzzed", &*text).start();
         let started = tokio::time::timeout(Duration::from_secs(10), started).await.unwrap();
         if let Ok(emulator) = started {
             assert!(emulator.providers().contains(&"fuzzed"));
-            assert!(emulator.endpoints("fuzzed").is_ok());
+            let endpoints = emulator.endpoints("fuzzed").unwrap();
+            let facts: toml::Table = text.parse().unwrap();
+            for (fact, name) in ENDPOINTS {
+                let url = facts.get(fact).map(|url| url.as_str().unwrap());
+                // What is filled in would have to be filled in here too.
+                if url.is_none_or(|url| !url.contains('{')) {
+                    assert_eq!(endpoints.get(name).cloned(), url.map(|url| emulator.local(url)), "{fact}");
+                }
+            }
         }
     });
 }
+
+/// The facts that are endpoints, with the names of those.
+const ENDPOINTS: [(&str, &str); 4] = [
+    ("authorize_url", "authorization_endpoint"),
+    ("token_url", "token_endpoint"),
+    ("profile_url", "profile_endpoint"),
+    ("jwks_url", "jwks_uri"),
+];

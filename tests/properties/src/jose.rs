@@ -184,6 +184,22 @@ impl Decrypter for Answering {
     }
 }
 
+/// Base64url, as the parts of a token are written.
+pub(crate) fn encoded(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(text)
+}
+
+/// Verifies an encrypted ID token in which this text is.
+pub(crate) fn decrypted_to(text: &str) {
+    let client = relying_party().with_policy(|policy| policy.decrypter(Answering(text.to_owned())));
+    let openid = OpenIDConnect::of(&client).unwrap();
+    for token in ["a.b.c.d.e", text] {
+        let expected = Expectations::new().nonce("the-nonce-7c01");
+        let found = block_on(openid.verify_id_token(token, &expected));
+        let _ = found.map_err(|error| format!("{error} {error:?}"));
+    }
+}
+
 /// What was encrypted proves nothing: a text inside that the provider did not sign is refused, and is in no error.
 pub(crate) fn jwe(input: &[u8]) {
     let text = String::from_utf8_lossy(input).into_owned();

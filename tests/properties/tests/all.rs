@@ -18,6 +18,7 @@ mod cookies;
 #[cfg(feature = "encryption")]
 mod josekit;
 mod key_sets;
+mod linear;
 mod peers;
 mod proxies;
 mod replay;

@@ -9,11 +9,15 @@ use std::{
 };
 
 use oauth_core::serde_json::{self, json};
-use oauth_properties::{accepted_return_to, block_on, is_accepted, mutated, started, target};
+use oauth_properties::{
+    accepted_return_to, block_on, is_accepted, mutated, redirect_uri_behind_proxy, started, target,
+};
+use oauth_web::ForwardedHeaders;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use url::Url;
 
 /// The names under which systems have it.
 const PROGRAMS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -66,6 +70,18 @@ fn chromium_keeps_the_browser_on_the_site_and_a_siblings_cookies_off() {
     wanted.dedup();
     assert!(wanted.len() > 300, "{}", wanted.len());
 
+    // Which site a sign-in thinks it is, of what a proxy said: the browser must come back to the same one.
+    let mut redirect_uris = Vec::new();
+    mutated(target("proxies").seeds, 1500, |text| {
+        let (proto, host) = text.split_once(' ').unwrap_or(("https", text));
+        let headers = [("x-forwarded-proto", proto), ("x-forwarded-host", host), ("host", "app.example")];
+        redirect_uris.extend(redirect_uri_behind_proxy(ForwardedHeaders::XForwarded, &headers));
+    });
+    redirect_uris.sort();
+    redirect_uris.dedup();
+    assert!(redirect_uris.len() > 50, "{}", redirect_uris.len());
+    let addresses = [&*wanted, &*redirect_uris].concat();
+
     let (page, seen) = block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -81,7 +97,7 @@ fn chromium_keeps_the_browser_on_the_site_and_a_siblings_cookies_off() {
             ),
             ("app.site.localhost/last", (Vec::new(), String::new())),
         ]);
-        let script = script(&wanted);
+        let script = script(&addresses);
         let serving = serve(listener, pages, script, Arc::clone(&seen));
         let browsing =
             tokio::task::spawn_blocking(move || browse(&format!("http://app.site.localhost:{port}/first")));
@@ -103,9 +119,13 @@ fn chromium_keeps_the_browser_on_the_site_and_a_siblings_cookies_off() {
 
     let answer = page.split("<pre>").nth(1).and_then(|rest| rest.split("</pre>").next());
     let origins: Vec<String> = serde_json::from_str(answer.unwrap_or_else(|| panic!("{page}"))).unwrap();
-    assert_eq!(origins.len(), wanted.len());
-    for (accepted, origin) in wanted.iter().zip(origins) {
+    assert_eq!(origins.len(), addresses.len());
+    let (of_wanted, of_redirect_uris) = origins.split_at(wanted.len());
+    for (accepted, origin) in wanted.iter().zip(of_wanted) {
         assert_eq!(origin, "https://app.example", "{accepted:?}");
+    }
+    for (uri, origin) in redirect_uris.iter().zip(of_redirect_uris) {
+        assert_eq!(*origin, Url::parse(uri).unwrap().origin().ascii_serialization(), "{uri}");
     }
 }
 

@@ -37,6 +37,8 @@ replay! {
     a_challenge_is_read_or_left_out challenges
     a_notification_is_believed_with_id_and_token_alone ciba_notifications
     no_cookie_but_the_browsers_own_is_accepted cookies
+    #[cfg(feature = "encryption")]
+    nothing_is_decrypted_but_what_was_encrypted decrypter
     metadata_names_the_issuer_that_was_asked discovery
     a_proof_is_sent_once_more_with_the_nonce_that_came dpop_nonces
     a_proof_is_accepted_if_every_rule_holds dpop_proofs

@@ -5,7 +5,13 @@ const GRANTS: usize = 10_000_000;
 /// How long an access token lives, in seconds, and how long ahead of its expiry it is due (`refresh_ahead`).
 const LIFETIME: u32 = 3600;
 const AHEAD: u32 = 300;
+/// The longest that they are refreshed ahead: a quarter of the lifetime.
+const MOST_AHEAD: u32 = LIFETIME / 4;
 const HOURS: u32 = 24;
+
+/// The head of a table of outages.
+const OUTAGES: &str = "| away | `most_requests` | busiest second afterwards | until all are live again | expired before that, at most at one time | busiest second an hour later | 6 hours later |\n\
+                       | --- | --- | --- | --- | --- | --- | --- |";
 
 /// Prints a table for each question.
 pub(crate) fn run() {
@@ -23,13 +29,17 @@ pub(crate) fn run() {
     println!(
         "\nGrants that are spread evenly, and a provider that is away; 20 processes, replies that take 0.2 s:\n"
     );
-    println!(
-        "| away | `most_requests` | busiest second afterwards | until all are live again | expired before that, at most at one time | busiest second an hour later | 6 hours later |"
-    );
-    println!("| --- | --- | --- | --- | --- | --- | --- |");
+    println!("{OUTAGES}");
     for away in [60, 600, 1800, 3600] {
         for requests in [32, 64, 256] {
-            outage(away, requests);
+            outage(AHEAD, away, requests);
+        }
+    }
+    println!("\nRefreshed as long ahead as can be set, {MOST_AHEAD} s, and up to half of that earlier:\n");
+    println!("{OUTAGES}");
+    for away in [600, 1800] {
+        for requests in [64, 128, 256] {
+            outage(MOST_AHEAD, away, requests);
         }
     }
 }
@@ -53,17 +63,17 @@ fn spread(jitter: u32, within: u32) -> Vec<u32> {
 
 /// A provider is away from the second hour on. What is due waits (`SourcePause`), and afterwards each process has at most so many
 /// requests under way (`most_requests`).
-fn outage(away: u32, most_requests: u32) {
+fn outage(ahead: u32, away: u32, most_requests: u32) {
     const PROCESSES: u32 = 20;
     const REPLIES_IN_A_SECOND: u32 = 5;
-    let jitter = AHEAD / 2;
+    let jitter = ahead / 2;
     let limit = PROCESSES * most_requests * REPLIES_IN_A_SECOND;
     let end = (HOURS * 3600) as usize;
     let mut random = Random(2);
     // How many are due in each second, and, of those that wait, when each of them was due.
     let mut due = vec![0_u32; end + 1];
     for _ in 0..GRANTS {
-        due[random.below(LIFETIME - AHEAD - jitter / 2) as usize] += 1;
+        due[random.below(LIFETIME - ahead - jitter / 2) as usize] += 1;
     }
     let (begins, ends) = (3600 * 2, (3600 * 2 + away) as usize);
     let mut waiting = std::collections::VecDeque::new();
@@ -88,7 +98,7 @@ fn outage(away: u32, most_requests: u32) {
             }
         }
         for _ in 0..done {
-            let next = second + (LIFETIME - AHEAD - random.below(jitter + 1)) as usize;
+            let next = second + (LIFETIME - ahead - random.below(jitter + 1)) as usize;
             if next < end {
                 due[next] += 1;
             }
@@ -96,7 +106,7 @@ fn outage(away: u32, most_requests: u32) {
         // Due so long ago that they expire, by the least that a token is refreshed ahead.
         let expired: u32 = waiting
             .iter()
-            .take_while(|(due_at, _)| second - due_at > AHEAD as usize)
+            .take_while(|(due_at, _)| second - due_at > ahead as usize)
             .map(|(_, grants)| grants)
             .sum();
         most_expired = most_expired.max(expired);
