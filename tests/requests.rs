@@ -1,9 +1,9 @@
 //! What is sent: whole requests of the generic client.
 
 use oauth_clients::{
-    AuthorizationRequest, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, DatedSecret,
-    ErrorClass, LoginOptions, OAuth2, OffsetDateTime, Provider, ResponseType, Secret, SecretSource,
-    SecretSourceError, async_trait,
+    AuthorizationRequest, Callback, ClientAuth, ClientSecret, CodeChallengeMethod, CodeVerifier, DatedSecret,
+    ErrorClass, LoginOptions, OAuth2, OAuth2Token, OffsetDateTime, Provider, ResponseType, Sealer,
+    SealingKey, Secret, SecretSource, SecretSourceError, async_trait,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -603,20 +603,53 @@ async fn endpoints_move_together_and_defaults_can_be_overridden() {
     assert!(other.ends_with("&code_challenge=x&code_challenge_method=plain&prompt=login"), "{other}");
 }
 
-#[test]
-fn nothing_that_prints_shows_a_secret() {
+#[tokio::test]
+async fn nothing_that_prints_shows_a_secret() {
     let client = OAuth2::new("id", "CLIENT-SECRET", "https://as.example/a", "https://as.example/t");
     let request = AuthorizationRequest::new("https://app.example/cb")
         .state("STATE")
         .extras_params(&json!({"x": "EXTRA"}));
+    let started = client.start_login("https://app.example/cb", LoginOptions::new()).await.unwrap();
+    let (state, verifier) = (started.attempt.state().to_owned(), started.attempt.code_verifier().unwrap());
+    let verifier = verifier.expose().to_owned();
+    let reply = json!({
+        "access_token": "ACCESS-TOKEN", "refresh_token": "REFRESH-TOKEN", "id_token": "ID-TOKEN", "other": "OTHER-VALUE",
+    });
+    let token: OAuth2Token = serde_json::from_value(reply.clone()).unwrap();
+    let callback = Callback::from_query("code=THE-CODE&state=STATE");
+    let key = [0x5a; 32];
+    let login = {
+        let client = client.clone().with_http_client(Script::json(200, &reply));
+        let callback = Callback::from_query(&format!("code=THE-CODE&state={state}"));
+        client.finish_login(started.attempt.clone(), callback).await.unwrap()
+    };
     let shown = format!(
-        "{client:?} {request:?} {:?} {:?} {:?}",
+        "{client:?} {request:?} {:?} {:?} {:?} {started:?} {token:?} {token:#?} {callback:?} {login:?} {:?} {:?}",
         Secret::new("HIDDEN"),
         CodeVerifier::new("V".repeat(43)).unwrap(),
-        client.client_secret()
+        client.client_secret(),
+        SealingKey::from_bytes(key),
+        Sealer::new(SealingKey::from_bytes(key)),
     );
-    for secret in ["CLIENT-SECRET", "STATE", "EXTRA", "HIDDEN", "VVV"] {
-        assert!(!shown.contains(secret), "{shown}");
+    let of_key = format!("{:?}", &key[..3]);
+    for secret in [
+        "CLIENT-SECRET",
+        "STATE",
+        "EXTRA",
+        "HIDDEN",
+        "VVV",
+        &*state,
+        &*verifier,
+        "ACCESS-TOKEN",
+        "REFRESH-TOKEN",
+        "ID-TOKEN",
+        "OTHER-VALUE",
+        "THE-CODE",
+        "5a5a",
+        "ZZZ",
+        of_key.trim_matches(['[', ']']),
+    ] {
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
     }
 }
 

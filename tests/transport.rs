@@ -17,6 +17,8 @@ use oauth_clients::{
 use oauth_reqwest::MiddlewareClient;
 use serde_json::json;
 
+use crate::support::Script;
+
 fn client(server: &MockServer) -> OAuth2 {
     OAuth2::new("id", "CLIENT-SECRET", "https://as.example/authorize", server.url("/token"))
         .with_profile_endpoint(server.url("/me"))
@@ -264,11 +266,29 @@ fn an_error_names_the_host_and_the_proxy_of_the_environment() {
 
 #[tokio::test]
 async fn plain_http_to_another_machine_is_refused_before_anything_is_sent() {
-    let client = OAuth2::new("id", "secret", "http://as.example/authorize", "http://as.example/token");
-    let error = client.get_access_token("c", "https://app.example/cb", None, &[]).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Configuration);
-    assert_eq!(error.status(), None);
-    assert!(error.to_string().contains("use https"), "{error}");
+    let http = Script::json(200, &json!({"access_token": "AT", "token_type": "Bearer"}));
+    let client = OAuth2::new("id", "secret", "http://as.example/authorize", "http://as.example/token")
+        .with_refresh_endpoint("http://as.example/token")
+        .with_revoke_endpoint("http://as.example/revoke")
+        .with_profile_endpoint("http://as.example/me")
+        .with_http_client(http.clone());
+    let exchanged = async |client: &OAuth2| {
+        client.get_access_token("c", "https://app.example/cb", None, &[]).await.map(drop)
+    };
+    for refused in [
+        exchanged(&client).await,
+        client.refresh_token("RT", None).await.map(drop),
+        client.revoke_token("RT", None).await,
+        client.get_profile("AT").await.map(drop),
+    ] {
+        let error = refused.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Configuration, "{error}");
+        assert!(error.to_string().contains("use https"), "{error}");
+    }
+    assert_eq!(http.requests().len(), 0);
+    // So it was that, and nothing else.
+    exchanged(&client.dangerously_allow_plain_http()).await.unwrap();
+    assert_eq!(http.requests().len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! The loopback listener (RFC 8252 section 7.3): rows NA and NT.
 
-use std::{net::TcpListener, time::Duration};
+use std::{
+    net::{IpAddr, TcpListener},
+    time::Duration,
+};
 
 use oauth_clients::{
     Callback, Error, ErrorKind, LoginAttempt, LoginError, LoginOptions, OAuth2, Participant, Provider,
@@ -137,12 +140,42 @@ async fn nt_03_only_this_machine_is_listened_on() {
     let port = port_of(&redirect_uri);
     // Another address of this machine, which the wildcard would have taken.
     assert!(TcpStream::connect(("127.0.0.2", port)).await.is_err());
+    assert!(listened_on(port).iter().all(IpAddr::is_loopback), "{:?}", listened_on(port));
     signing.abort();
     let _ = signing.await;
     let (signing, redirect_uri, _) =
         begun(&client, SignInOptions::dangerously_listen_on_all_interfaces).await;
-    assert!(TcpStream::connect(("127.0.0.2", port_of(&redirect_uri))).await.is_ok());
+    let port = port_of(&redirect_uri);
+    assert!(TcpStream::connect(("127.0.0.2", port)).await.is_ok());
+    // What is looked for in vain above is found here.
+    assert!(!cfg!(target_os = "linux") || !listened_on(port).iter().all(IpAddr::is_loopback));
     signing.abort();
+}
+
+/// The addresses of a port that anybody listens on, of both families, as Linux tells them.
+fn listened_on(port: u16) -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
+        let Ok(table) = std::fs::read_to_string(table) else { continue };
+        for line in table.lines().skip(1) {
+            let mut fields = line.split_whitespace().skip(1);
+            let (Some(local), Some(state)) = (fields.next(), fields.nth(1)) else { continue };
+            let (address, at) = local.split_once(':').unwrap();
+            if state != "0A" || u16::from_str_radix(at, 16) != Ok(port) {
+                continue;
+            }
+            // Words of 32 bits, each in the machine's own order.
+            let words = (0..address.len())
+                .step_by(8)
+                .map(|at| u32::from_str_radix(&address[at..at + 8], 16).unwrap().to_ne_bytes());
+            let bytes: Vec<u8> = words.flatten().collect();
+            found.push(match <[u8; 4]>::try_from(&*bytes) {
+                Ok(four) => IpAddr::from(four),
+                Err(_) => IpAddr::from(<[u8; 16]>::try_from(&*bytes).unwrap()),
+            });
+        }
+    }
+    found
 }
 
 #[tokio::test]
@@ -307,10 +340,28 @@ async fn nt_07_the_page_says_how_it_ended_and_holds_nothing_from_elsewhere() {
     }
     assert!(answer.contains("Acme &lt;Tools&gt;") && answer.contains("Not &lt;today&gt;"), "{answer}");
     assert!(answer.contains("#0f766e") && !answer.contains("Signed in"), "{answer}");
-    for secret in [&*state, "code=C", "src=", "href=", "<script", "http://", "https://"] {
-        assert!(!answer.contains(secret), "{secret}: {answer}");
-    }
+    assert_holds_nothing_more(&answer, &state);
     assert!(matches!(signing.await.unwrap(), Err(NativeSignInError::Login(_))));
+    // Nor do the page of a stranger's state and that of a success, whose token is there by then.
+    let (client, _) = super::program::client(1);
+    let (signing, redirect_uri, state) = begun(&client, |options| options).await;
+    for (given, status) in [("another-state", "400"), (&*state, "200")] {
+        let port = port_of(&redirect_uri);
+        let request =
+            format!("GET /callback?code=C&state={given} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+        let answer = raw(port, &request).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert_holds_nothing_more(&answer, &state);
+    }
+    signing.await.unwrap().unwrap();
+}
+
+/// No secret, and nothing that a browser would fetch or run.
+#[track_caller]
+fn assert_holds_nothing_more(answer: &str, state: &str) {
+    for held in [state, "another-state", "code=C", "AT0", "src=", "href=", "<script", "http://", "https://"] {
+        assert!(!answer.contains(held), "{held}: {answer}");
+    }
 }
 
 #[tokio::test]
@@ -334,7 +385,7 @@ async fn nt_08_the_port_is_free_again_after_the_end_and_after_a_drop() {
 }
 
 #[tokio::test]
-async fn na_06_nobody_is_waited_for_without_an_end() {
+async fn na_06_and_nt_09_nobody_is_waited_for_without_an_end() {
     let (client, _) = client(0);
     let (browser, _opened) = Browser::new();
     let options = options(&browser).time_limit(Duration::from_millis(50));

@@ -222,7 +222,8 @@ impl TokenManager {
     }
 
     /// Gives a grant another chance that the provider refused, after a mistake on its side or in the client's settings: the next
-    /// [`get`](Self::get) redeems its refresh token again. Says whether there was such a grant.
+    /// [`get`](Self::get) hands out its access token if that is live, and else redeems its refresh token again. Says whether there was such
+    /// a grant.
     ///
     /// Without it, a dead grant is not asked for again until a new login replaces it.
     ///

@@ -14,7 +14,7 @@ use http_body_util::Full;
 use oauth_bff::{BffError, NewSession, SameSite, Session, SignedIn};
 use oauth_clients::{MemoryCache, Sealer, SealingKey, SharedCache, SharedCacheError, async_trait};
 use oauth_emulator::Consent;
-use oauth_tokens::TokenKey;
+use oauth_tokens::{Filter, TokenKey};
 use serde_json::{Value, json};
 
 use crate::world::{SITE, World, sealer, world, world_with};
@@ -46,9 +46,14 @@ async fn a_user_signs_in_calls_an_api_and_signs_out() {
     assert_eq!(body, r#"{"a":1}"#);
     let token = asked.headers["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned();
 
-    // What the browser has does not tell the token.
-    let (_, cookie) = world.session_cookie();
-    assert!(!cookie.contains(&token) && !who.to_string().contains(&token));
+    // Nothing that the browser got tells a token, from the callback on.
+    let found = world.tokens.find(&Filter::all(), None, 2).await.unwrap();
+    let [found] = &found[..] else { panic!("{found:?}") };
+    let kept = world.tokens.get_token(&found.key).await.unwrap();
+    assert_eq!(kept.access_token(), token);
+    for secret in [&*token, kept.refresh_token().unwrap()] {
+        assert!(!world.shown.contains(secret), "{secret} is in {}", world.shown);
+    }
 
     let page = world.post("/bff/logout", "").await;
     assert_eq!((page.status, &*page.text), (204, ""));

@@ -66,6 +66,8 @@ pub(crate) struct World {
     pub(crate) tokens: TokenManager,
     pub(crate) cookies: Vec<(String, String)>,
     pub(crate) site: String,
+    /// Whatever a browser or a script of a page got: headers and bodies.
+    pub(crate) shown: String,
 }
 
 pub(crate) struct Page {
@@ -136,7 +138,7 @@ pub(crate) async fn world_at(
     let upstream = limit(Upstream::new(&format!("{}/v1", api.url)).unwrap());
     let bff = Bff::new("/bff", Routes::new(sign_in), tokens.clone(), http).unwrap();
     let bff = set(bff.upstream("things", upstream).unwrap());
-    World { bff, api, emulator, tokens, cookies: Vec::new(), site: site.to_owned() }
+    World { bff, api, emulator, tokens, cookies: Vec::new(), site: site.to_owned(), shown: String::new() }
 }
 
 impl World {
@@ -174,6 +176,7 @@ impl World {
                 self.cookies.push((name.to_owned(), value.to_owned()));
             }
         }
+        self.shown += &format!("{:?}\n{text}\n", parts.headers);
         Page { status: parts.status.as_u16(), headers: parts.headers, text }
     }
 

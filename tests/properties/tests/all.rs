@@ -24,4 +24,5 @@ mod proxies;
 mod replay;
 mod return_to;
 mod sealer;
+mod token_states;
 mod tokens;

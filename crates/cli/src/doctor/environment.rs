@@ -73,3 +73,34 @@ pub(super) fn check_port(port: u16, findings: &mut Vec<Finding>) {
         findings.push(Finding::fail("DO-17", problem));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::finding::Level;
+
+    #[test]
+    fn do_27_a_browser_elsewhere_and_a_proxy_are_warned_of() {
+        let proxied = |no_proxy: &str| Variables {
+            proxy: Some("http://proxy.example:3128".to_owned()),
+            no_proxy: no_proxy.to_owned(),
+            ..Variables::default()
+        };
+        for (variables, advice) in [
+            (Variables { is_ssh: true, ..Variables::default() }, Some("--method device")),
+            (Variables { is_wsl: true, ..Variables::default() }, Some("wslview")),
+            (proxied("localhost, app.example"), Some("NO_PROXY lacks 127.0.0.1")),
+            (proxied("localhost, 127.0.0.1"), None),
+            (proxied("*"), None),
+            (Variables::default(), None),
+        ] {
+            let mut findings = Vec::new();
+            check(&variables, &mut findings);
+            assert_eq!(findings.len(), usize::from(advice.is_some()), "{variables:?}: {findings:?}");
+            for finding in findings {
+                assert_eq!((finding.check, finding.level), ("DO-27", Level::Warn));
+                assert!(finding.message.contains(advice.unwrap()), "{finding:?}");
+            }
+        }
+    }
+}
