@@ -28,6 +28,9 @@ fn numbered(part: impl Fn(usize) -> String, length: usize) -> String {
     text
 }
 
+/// One of many parts, by its number.
+type Part = fn(usize) -> String;
+
 /// Inputs of about this length, each with what it is made of.
 fn long_ones(seeds: &str, length: usize) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = [
@@ -79,7 +82,7 @@ fn long_ones(seeds: &str, length: usize) -> Vec<(String, String)> {
     ]
     .map(|part| (format!("{part:?} again and again"), repeated(part, length)))
     .into();
-    let counted: [(&str, fn(usize) -> String); 7] = [
+    let counted: [(&str, Part); 7] = [
         ("parameters of a form", |number| format!("p{number}=v&")),
         ("parameters of a challenge", |number| format!("Bearer p{number}=v, ")),
         ("cookies", |number| format!("p{number}=v; ")),
