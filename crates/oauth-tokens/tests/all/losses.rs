@@ -380,6 +380,18 @@ async fn a_login_that_got_the_number_of_a_lost_write_is_not_saved_over() {
 }
 
 #[tokio::test]
+async fn a_store_with_the_defaults_deletes_no_other_version_and_is_not_searched() {
+    let store = Lagging::default();
+    assert!(!store.can_find());
+    let saved = store.save(&key(), Bytes::from_static(b"a login"), Expected::Absent, None).await.unwrap();
+    let Saved::Version(version) = saved else { panic!("{saved:?}") };
+    assert!(!store.delete_version(&key(), version + 1).await.unwrap());
+    assert!(store.found(&key()).is_some());
+    assert!(store.delete_version(&key(), version).await.unwrap());
+    assert!(store.found(&key()).is_none());
+}
+
+#[tokio::test]
 async fn what_is_revoked_is_the_newest_token_that_is_known() {
     let (server, clock, store) = (RotatingServer::new(), Hands::new(), Lagging::default());
     let manager = builder(store.clone(), &server).clock(clock.clone()).build().unwrap();
