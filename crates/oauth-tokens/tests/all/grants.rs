@@ -9,8 +9,9 @@ use oauth_core::{
 };
 use oauth_fapi::{CibaRequest, TokenExchange, TokenType};
 use oauth_tokens::{
-    AccessTokenRequest, CibaSource, ClientCredentials, GrantSource, JwtBearer, MemoryStore, Revoked,
-    TokenError, TokenExchangeSource, TokenKey, TokenManager, TokenSource,
+    AccessTokenRequest, CibaSource, ClientCredentials, GrantSource, JwtBearer, MemoryStore, PlainGrant,
+    Revoked, StoreError, StoreOperation, TokenError, TokenExchangeSource, TokenKey, TokenManager,
+    TokenSource,
     testkit::{RotatingServer, ServerFault},
 };
 
@@ -164,6 +165,34 @@ fn the_values_of_parameters_are_not_shown() {
     let builder = TokenManager::builder(MemoryStore::new(), sealer()).source(credentials).source(bearer);
     let shown = format!("{builder:?}");
     assert!(shown.contains("testkit") && !shown.contains("hunter2"), "{shown}");
+    let shown = format!("{:?}", builder.lookup(|_: TokenKey| async { Ok(None) }));
+    assert!(shown.contains("lookup: Some(SourceLookup(…))"), "{shown}");
+    let grant = PlainGrant::new(&TokenKey::new("testkit", "ada"), OAuth2Token::new("hunter2"));
+    let shown = format!("{grant:?}");
+    assert!(
+        shown.starts_with("PlainGrant {") && shown.contains("ada") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_manager_shows_its_store_and_its_providers() {
+    let source = ClientCredentials::new(RotatingServer::new().client());
+    let manager = TokenManager::builder(MemoryStore::new(), sealer()).source(source).build().unwrap();
+    let shown = format!("{manager:?}");
+    for part in ["store: MemoryStore", "providers: [\"testkit\"]"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn a_store_error_names_what_failed() {
+    for (operation, message) in [
+        (StoreOperation::Load, "the token store failed to load: no route"),
+        (StoreOperation::Acquire, "the token store failed to acquire a lease: no route"),
+    ] {
+        assert_eq!(StoreError::transient(operation, "no route").to_string(), message);
+    }
 }
 
 #[tokio::test]

@@ -139,6 +139,22 @@ async fn what_was_looked_up_is_forgotten_when_told_and_when_there_is_too_much() 
     assert_eq!(directory.lookups(), 6);
 }
 
+/// Names that people make up would otherwise push out the sources that are in use.
+#[tokio::test]
+async fn a_lookup_that_found_nothing_takes_no_place() {
+    let directory = Directory::new(&["acme"]);
+    let manager = directory.builder().lookup_memory(4, HOUR).build().unwrap();
+    let token = directory.server("acme").sign_in().unwrap();
+    manager.put(&of("acme"), &token).await.unwrap();
+    for made_up in 0..20 {
+        let error = manager.put(&of(&format!("made-up-{made_up}")), &token).await.unwrap_err();
+        assert!(matches!(error, TokenError::UnknownProvider { .. }), "{error}");
+    }
+    assert_eq!(directory.lookups(), 21);
+    manager.put(&of("acme"), &token).await.unwrap();
+    assert_eq!(directory.lookups(), 21, "it was remembered");
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_looked_up_is_looked_up_again_after_a_while() {
     let directory = Directory::new(&["acme"]);
