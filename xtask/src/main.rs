@@ -108,7 +108,7 @@ enum XtaskCommand {
     },
     /// Change the code a little, again and again, and tell which changes no test notices
     ///
-    /// docs/supply-chain.md says what the changes and the tests are. A sample takes a minute and more for each change, by cargo-mutants, which
+    /// docs/mutation-testing.md says what the changes and the tests are. A sample takes a minute and more for each change, by cargo-mutants, which
     /// is installed first; a whole crate takes hours. It works in a copy of the repository.
     Mutants {
         /// Try every change of each crate, in one build
